@@ -1,0 +1,2 @@
+//! opencode-cache: placeholder.
+fn main() {}
