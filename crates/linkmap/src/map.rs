@@ -1,0 +1,312 @@
+//! Reading a map. Owns the grammar and its order; a [`Map`] exists only when the whole text is right.
+
+use crate::path::{check_dest, check_relative, check_root, is_below, path_order};
+use crate::{
+    Action, Entry, EnvDefault, EnvValue, Fault, HEADER, MAX_BYTES, MAX_ENTRIES, MAX_PATH, Reason, Root, Sum,
+};
+
+/// A whole, checked map, borrowed from its text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Map<'a> {
+    text: &'a str,
+    exec: &'a str,
+    restore: Option<&'a str>,
+    root: &'a str,
+}
+
+/// One line, parsed alone.
+enum Line<'a> {
+    Exec(&'a str),
+    Restore(&'a str),
+    Root(&'a str),
+    Env(EnvDefault<'a>),
+    Entry(Entry<'a>),
+}
+
+impl<'a> Map<'a> {
+    /// Reads and checks a whole map. Linear in its size, allocates nothing.
+    ///
+    /// # Errors
+    /// The first line that is not as `docs/LINKMAP.md` says, and why.
+    pub fn parse(bytes: &'a [u8]) -> Result<Map<'a>, Fault> {
+        let text = checked_text(bytes)?;
+        let mut seen = Seen::default();
+        let mut number = 1;
+        for line in text.split_terminator('\n').skip(1) {
+            number += 1;
+            parse_line(line)
+                .and_then(|line| seen.add(line))
+                .map_err(|reason| Fault { line: number, reason })?;
+        }
+        let missing = |reason| Fault { line: number, reason };
+        Ok(Map {
+            text,
+            exec: seen.exec.ok_or(missing(Reason::NoExec))?,
+            restore: seen.restore,
+            root: seen.root.ok_or(missing(Reason::NoRoot))?,
+        })
+    }
+
+    /// The real binary, relative to the output.
+    pub const fn exec(&self) -> &'a str {
+        self.exec
+    }
+
+    /// The plugin that gives the user's environment back, relative to the output.
+    pub const fn restore(&self) -> Option<&'a str> {
+        self.restore
+    }
+
+    /// OpenCode's cache directory, relative to the cache home that the wrapper chose. Its last
+    /// component is `opencode`; the directory above it is what `XDG_CACHE_HOME` has to name.
+    pub const fn root(&self) -> &'a str {
+        self.root
+    }
+
+    /// Environment defaults, by name.
+    pub fn env(&self) -> impl Iterator<Item = EnvDefault<'a>> + use<'a> {
+        self.lines().filter_map(|line| match line {
+            Line::Env(default) => Some(default),
+            _ => None,
+        })
+    }
+
+    /// Entries, by root and destination (in [`path_order`]).
+    pub fn entries(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
+        self.lines().filter_map(|line| match line {
+            Line::Entry(entry) => Some(entry),
+            _ => None,
+        })
+    }
+
+    /// The text that this map was read from.
+    pub const fn text(&self) -> &'a str {
+        self.text
+    }
+
+    fn lines(&self) -> impl Iterator<Item = Line<'a>> + use<'a> {
+        // Every line was parsed once already: nothing is lost by `ok`.
+        let lines = self.text.split_terminator('\n').skip(1);
+        lines.filter_map(|line| parse_line(line).ok())
+    }
+}
+
+/// What the lines so far were, to check order and repetition with one look back.
+#[derive(Default)]
+struct Seen<'a> {
+    exec: Option<&'a str>,
+    restore: Option<&'a str>,
+    root: Option<&'a str>,
+    variable: Option<&'a str>,
+    entry: Option<Entry<'a>>,
+    leaf: Option<Entry<'a>>,
+    entries: usize,
+}
+
+impl<'a> Seen<'a> {
+    fn add(&mut self, line: Line<'a>) -> Result<(), Reason> {
+        match line {
+            Line::Exec(path) => {
+                let later = self.restore.is_some() || self.root.is_some() || self.past_head();
+                set_once(&mut self.exec, path, later)
+            }
+            Line::Restore(path) => {
+                let later = self.root.is_some() || self.past_head();
+                set_once(&mut self.restore, path, later)
+            }
+            Line::Root(path) => {
+                let later = self.past_head();
+                set_once(&mut self.root, path, later)
+            }
+            Line::Env(default) => self.add_variable(default.name),
+            Line::Entry(entry) => self.add_entry(entry),
+        }
+    }
+
+    fn past_head(&self) -> bool {
+        self.variable.is_some() || self.entry.is_some()
+    }
+
+    fn add_variable(&mut self, name: &'a str) -> Result<(), Reason> {
+        match self.variable.replace(name) {
+            Some(last) if last == name => Err(Reason::Duplicate),
+            Some(last) if last > name => Err(Reason::Order),
+            _ if self.entry.is_some() => Err(Reason::Order),
+            _ => Ok(()),
+        }
+    }
+
+    fn add_entry(&mut self, entry: Entry<'a>) -> Result<(), Reason> {
+        self.entries += 1;
+        if self.entries > MAX_ENTRIES {
+            return Err(Reason::TooManyEntries);
+        }
+        if let Some(last) = self.entry.replace(entry) {
+            let order = last.root.cmp(&entry.root);
+            let order = order.then_with(|| path_order(last.dest, entry.dest));
+            match order {
+                core::cmp::Ordering::Equal => return Err(Reason::Duplicate),
+                core::cmp::Ordering::Greater => return Err(Reason::Order),
+                core::cmp::Ordering::Less => {}
+            }
+        }
+        let below = |leaf: Entry<'_>| leaf.root == entry.root && is_below(entry.dest, leaf.dest);
+        if self.leaf.is_some_and(below) {
+            return Err(Reason::BelowLeaf);
+        }
+        if entry.action != Action::Keep {
+            self.leaf = Some(entry);
+        }
+        Ok(())
+    }
+}
+
+fn set_once<'a>(field: &mut Option<&'a str>, value: &'a str, out_of_order: bool) -> Result<(), Reason> {
+    match field.replace(value) {
+        Some(_) => Err(Reason::Duplicate),
+        None if out_of_order => Err(Reason::Order),
+        None => Ok(()),
+    }
+}
+
+/// The checks of the text as a whole: size, encoding, header, end.
+fn checked_text(bytes: &[u8]) -> Result<&str, Fault> {
+    let fault = |line, reason| Err(Fault { line, reason });
+    if bytes.len() > MAX_BYTES {
+        return fault(1, Reason::TooLarge);
+    }
+    let text = match core::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
+            return fault(line_at_end_of(good), Reason::NotUtf8);
+        }
+    };
+    let first = text.split('\n').next().unwrap_or_default();
+    if first != HEADER {
+        let reason = match first.strip_prefix("opencode-cache linkmap ") {
+            Some(version) if version.bytes().all(|byte| byte.is_ascii_digit()) => Reason::OtherVersion,
+            _ if first.ends_with('\r') => Reason::CarriageReturn,
+            _ => Reason::NoHeader,
+        };
+        return fault(1, reason);
+    }
+    if !text.ends_with('\n') {
+        return fault(line_at_end_of(bytes), Reason::NoFinalNewline);
+    }
+    Ok(text)
+}
+
+fn line_at_end_of(bytes: &[u8]) -> u32 {
+    let newlines = bytes.iter().filter(|byte| **byte == b'\n').count();
+    u32::try_from(newlines).unwrap_or(u32::MAX).saturating_add(1)
+}
+
+fn parse_line(line: &str) -> Result<Line<'_>, Reason> {
+    if line.contains('\r') {
+        return Err(Reason::CarriageReturn);
+    }
+    if line.chars().any(|c| c.is_control() && c != '\t') {
+        return Err(Reason::ControlCharacter);
+    }
+    let (word, rest) = line.split_once('\t').unwrap_or((line, ""));
+    match word {
+        "exec" => one_path(rest).map(Line::Exec),
+        "restore" => one_path(rest).map(Line::Restore),
+        "root" => parse_root(rest).map(Line::Root),
+        "env" => parse_env(rest).map(Line::Env),
+        "envpath" => parse_env_path(rest).map(Line::Env),
+        "link" | "copy" | "force" | "keep" => parse_entry(word, rest).map(Line::Entry),
+        _ => Err(Reason::UnknownWord),
+    }
+}
+
+/// Exactly `N` fields.
+fn fields<const N: usize>(rest: &str) -> Result<[&str; N], Reason> {
+    let mut fields = [""; N];
+    let mut count = 0;
+    for field in rest.split('\t') {
+        *fields.get_mut(count).ok_or(Reason::FieldCount)? = field;
+        count += 1;
+    }
+    if count == N { Ok(fields) } else { Err(Reason::FieldCount) }
+}
+
+fn one_path(rest: &str) -> Result<&str, Reason> {
+    let [path] = fields(rest)?;
+    check_relative(path)?;
+    Ok(path)
+}
+
+fn parse_root(rest: &str) -> Result<&str, Reason> {
+    let [path] = fields(rest)?;
+    check_root(path)?;
+    Ok(path)
+}
+
+fn parse_env(rest: &str) -> Result<EnvDefault<'_>, Reason> {
+    let [name, value] = fields(rest)?;
+    check_variable(name)?;
+    if value.len() > MAX_PATH {
+        return Err(Reason::TooLong);
+    }
+    let value = EnvValue::Text(value);
+    Ok(EnvDefault { name, value })
+}
+
+fn parse_env_path(rest: &str) -> Result<EnvDefault<'_>, Reason> {
+    let [name, path] = fields(rest)?;
+    check_variable(name)?;
+    check_relative(path)?;
+    let value = EnvValue::OutputPath(path);
+    Ok(EnvDefault { name, value })
+}
+
+/// Variables with rules of their own in the wrapper, or that no default may stand in for.
+const RESERVED_VARIABLES: [&str; 5] =
+    ["HOME", "OPENCODE_CONFIG", "OPENCODE_CONFIG_CONTENT", "OPENCODE_CONFIG_DIR", "PATH"];
+const RESERVED_PREFIXES: [&str; 3] = ["LD_", "OPENCODE_CACHE_", "XDG_"];
+
+fn check_variable(name: &str) -> Result<(), Reason> {
+    let word = |byte: u8| byte == b'_' || byte.is_ascii_alphanumeric();
+    let digit_first = name.as_bytes().first().is_none_or(u8::is_ascii_digit);
+    if digit_first || name.len() > 255 || !name.bytes().all(word) {
+        return Err(Reason::BadVariable);
+    }
+    let prefixed = |prefix: &&str| name.starts_with(*prefix);
+    if RESERVED_VARIABLES.contains(&name) || RESERVED_PREFIXES.iter().any(prefixed) {
+        return Err(Reason::ReservedVariable);
+    }
+    Ok(())
+}
+
+fn parse_entry<'a>(word: &str, rest: &'a str) -> Result<Entry<'a>, Reason> {
+    let (root, dest, action) = match word {
+        "copy" => {
+            let [root, dest, source, sum] = fields(rest)?;
+            let sum = Sum::from_hex(sum).ok_or(Reason::BadSum)?;
+            (root, dest, Action::Copy { source, sum })
+        }
+        "keep" => {
+            let [root, dest] = fields(rest)?;
+            (root, dest, Action::Keep)
+        }
+        word => {
+            let [root, dest, source] = fields(rest)?;
+            let action = match word {
+                "force" => Action::Force { source },
+                _ => Action::Link { source },
+            };
+            (root, dest, action)
+        }
+    };
+    let root = Root::from_word(root).ok_or(Reason::UnknownRoot)?;
+    check_dest(dest)?;
+    if let Some(source) = action.source() {
+        check_relative(source)?;
+    }
+    if matches!(action, Action::Force { .. }) && root != Root::Cache {
+        return Err(Reason::ForceOutsideCache);
+    }
+    Ok(Entry { root, dest, action })
+}

@@ -1,0 +1,42 @@
+//! Property: what exceeds a limit is refused, what just fits is read, in a time linear in its size.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+use opencode_cache_linkmap::{LinkMap, MAX_BYTES, MAX_ENTRIES, MAX_PATH, Map, Reason, Root};
+
+const HEAD: &str = "opencode-cache linkmap 1\nexec\tx\nroot\topencode\n";
+
+fn reason(text: &[u8]) -> Reason {
+    Map::parse(text).unwrap_err().reason
+}
+
+#[test]
+fn entries_up_to_the_limit() {
+    let lines = |count: usize| {
+        let entries = (0..count).map(|n| format!("keep\tcache\t{n:05}\n"));
+        HEAD.to_owned() + &entries.collect::<String>()
+    };
+    let fits = lines(MAX_ENTRIES);
+    assert_eq!(Map::parse(fits.as_bytes()).unwrap().entries().count(), MAX_ENTRIES);
+    assert_eq!(reason(lines(MAX_ENTRIES + 1).as_bytes()), Reason::TooManyEntries);
+}
+
+#[test]
+fn paths_up_to_the_limit() {
+    let long = |length| format!("{HEAD}keep\tcache\t{}\n", "a".repeat(length));
+    assert!(Map::parse(long(MAX_PATH).as_bytes()).is_ok());
+    assert_eq!(reason(long(MAX_PATH + 1).as_bytes()), Reason::TooLong);
+    let value = format!("{HEAD}env\tA\t{}\n", "a".repeat(MAX_PATH + 1));
+    assert_eq!(reason(value.as_bytes()), Reason::TooLong);
+}
+
+#[test]
+fn a_gigabyte_is_refused_by_its_size_alone() {
+    assert_eq!(reason(&vec![b'a'; MAX_BYTES + 1]), Reason::TooLarge);
+}
+
+#[test]
+fn a_line_feed_in_a_path_does_not_smuggle_an_entry_in() {
+    let mut map = LinkMap::new("x", "opencode");
+    map.link(Root::Cache, "a", "s\nlink\tcache\tb\ts");
+    assert_eq!(map.render().unwrap_err().reason, Reason::ControlCharacter);
+}
