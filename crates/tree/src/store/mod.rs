@@ -1,0 +1,135 @@
+//! Finished trees under the name that their content gives them: `<digest>-opencode-cache`.
+//!
+//! A store is one directory. A tree is made in a [`Staging`] beside its later place, and appears
+//! there, canonical and flushed, by one rename. What has a final name is complete, whatever was
+//! killed when. Nothing in a store is ever changed; it is only added and removed as a whole.
+
+mod link;
+mod staging;
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+pub use link::set_link;
+pub use staging::Staging;
+
+use crate::digest::Digest;
+use crate::error::{At, Error, Result};
+use crate::nar::{NarHash, nar_hash};
+
+/// A directory of finished trees.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+/// A finished tree in a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorePath {
+    path: PathBuf,
+    digest: Digest,
+}
+
+impl StorePath {
+    /// The digest in its name.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Where the tree lies; absolute if the store's root was given so or is there.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Store {
+    /// Opens the store at `root`, making it if it is not there, and removes what killed processes
+    /// left half-done in it.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn at(root: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&root).at("create", &root)?;
+        let root = fs::canonicalize(&root).at("resolve", &root)?;
+        staging::reap(&root)?;
+        Ok(Self { root })
+    }
+
+    /// The directory that holds the trees, free of links.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Begins a new tree.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn staging(&self) -> Result<Staging> {
+        Staging::begin(&self.root)
+    }
+
+    /// The tree with this digest, if the store has it. A name in the store is enough: use
+    /// [`Store::verify`] to know that the content is still right.
+    pub fn get(&self, digest: Digest) -> Option<StorePath> {
+        let path = self.root.join(digest.file_name());
+        let is_there = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
+        is_there.then_some(StorePath { path, digest })
+    }
+
+    /// The tree of this store that `path` lies in or is. Looks at the path alone, not at the disk:
+    /// `None` for a path with `..` or with another root, a link to this one included.
+    pub fn find(&self, path: &Path) -> Option<StorePath> {
+        let mut below = path.strip_prefix(&self.root).ok()?.components();
+        let Component::Normal(name) = below.next()? else {
+            return None;
+        };
+        if !below.all(|component| matches!(component, Component::Normal(_))) {
+            return None;
+        }
+        let digest = Digest::from_file_name(name.to_str()?)?;
+        let path = self.root.join(name);
+        Some(StorePath { path, digest })
+    }
+
+    /// Reads a stored tree again, and compares its content with its name. `path` is the tree or a
+    /// link to it, such as `result`.
+    ///
+    /// # Errors
+    /// [`Error::NotInStore`] if it is no tree of this store; [`Error::Damaged`] if the content is
+    /// another; what [`scan`](crate::scan()) refuses; [`Error::Io`].
+    pub fn verify(&self, path: &Path) -> Result<NarHash> {
+        let real = fs::canonicalize(path).at("resolve", path)?;
+        let stored = self.find(&real).filter(|stored| stored.path == real);
+        let stored =
+            stored.ok_or_else(|| Error::NotInStore { path: path.to_path_buf(), store: self.root.clone() })?;
+        check(&stored)
+    }
+
+    /// Removes a tree from the store; links to it dangle from then on. It loses its name first, so
+    /// that no half-removed tree is ever found under it. Fine if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn remove(&self, stored: &StorePath) -> Result<()> {
+        staging::discard(&self.root, stored.path())
+    }
+}
+
+/// Whether a path lies in a component `<digest>-opencode-cache` of any store, ours or Nix's: the
+/// digest of the first such component. Looks at the path alone, not at the disk.
+pub fn digest_in(path: &Path) -> Option<Digest> {
+    path.components().find_map(|component| match component {
+        Component::Normal(name) => Digest::from_file_name(name.to_str()?),
+        _ => None,
+    })
+}
+
+/// Hashes a stored tree and compares it with its name.
+fn check(stored: &StorePath) -> Result<NarHash> {
+    let nar = nar_hash(&stored.path)?;
+    let found = Digest::of(&nar);
+    if found == stored.digest {
+        return Ok(nar);
+    }
+    Err(Error::Damaged { path: stored.path.clone(), found })
+}

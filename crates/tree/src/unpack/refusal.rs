@@ -1,0 +1,119 @@
+//! Why an archive's entry is refused. Facts only; the entry's name is in
+//! [`Error::Archive`](crate::Error::Archive).
+
+use std::path::PathBuf;
+
+/// Why an archive is refused because of one of its entries.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The name begins with a slash.
+    #[error("its path is absolute")]
+    AbsolutePath,
+    /// The name has a component `..`.
+    #[error("its path has a component `..`")]
+    ParentComponent,
+    /// The name is empty or holds a zero byte.
+    #[error("its name is none that a file can have")]
+    BadName,
+    /// The name, or one component of it, is too long.
+    #[error("its name is longer than {limit} bytes")]
+    NameTooLong {
+        /// The bound, in bytes.
+        limit: usize,
+    },
+    /// A symbolic link is absolute, or may lead out of the archive's tree.
+    #[error("it is a link that leads out of the archive, to {target:?}")]
+    LinkLeaves {
+        /// Where it points.
+        target: PathBuf,
+    },
+    /// A hard link to something that is not an earlier regular file of the archive.
+    #[error("it is a hard link to {target:?}, which is no earlier file of the archive")]
+    HardLink {
+        /// What it is to be linked to.
+        target: PathBuf,
+    },
+    /// An earlier entry of the path's directories is a link or a file.
+    #[error("its directory {parent:?} is a link or a file of the same archive")]
+    ThroughEntry {
+        /// The entry that is not a directory.
+        parent: PathBuf,
+    },
+    /// A device, a pipe, a socket.
+    #[error("it is a {kind}")]
+    Special {
+        /// What it is: `pipe`, `block device`, `character device`.
+        kind: &'static str,
+    },
+    /// An entry type beyond files, directories and links.
+    #[error("its type {flag:#04x} is not supported")]
+    UnknownType {
+        /// The type flag of the header.
+        flag: u8,
+    },
+    /// The set-user-id or set-group-id bit is on.
+    #[error("it is to run as another user or group (mode {mode:04o})")]
+    SetId {
+        /// The mode in the header.
+        mode: u32,
+    },
+    /// An earlier entry has the same name.
+    #[error("an earlier entry has the same name")]
+    Duplicate,
+    /// The archive has too many entries, directories without an entry of their own included.
+    #[error("the archive has more than {limit} entries")]
+    TooManyEntries {
+        /// The bound that was passed, in entries.
+        limit: u64,
+    },
+    /// The archive unpacks to too many bytes.
+    #[error("the archive unpacks to more than {limit} bytes")]
+    TooManyBytes {
+        /// The bound that was passed, in bytes of the unpacked stream.
+        limit: u64,
+    },
+    /// The archive unpacks to suspiciously many bytes for its own size.
+    #[error("the archive unpacks to more than {limit} times its size")]
+    Ratio {
+        /// The bound that was passed: unpacked bytes per packed byte.
+        limit: u64,
+    },
+    /// A header does not say what headers say.
+    #[error("its header is malformed: {what}")]
+    Malformed {
+        /// Which part of it.
+        what: &'static str,
+    },
+    /// The one entry that was wanted is not there.
+    #[error("the archive does not have it")]
+    Missing,
+    /// The one entry that was wanted is not a regular file.
+    #[error("it is not a regular file")]
+    NotAFile,
+}
+
+impl Refusal {
+    /// A stable kebab-case code for machines.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::AbsolutePath => "archive-absolute-path",
+            Self::ParentComponent => "archive-parent-component",
+            Self::BadName => "archive-bad-name",
+            Self::NameTooLong { .. } => "archive-name-too-long",
+            Self::LinkLeaves { .. } => "archive-link-leaves",
+            Self::HardLink { .. } => "archive-hard-link",
+            Self::ThroughEntry { .. } => "archive-through-entry",
+            Self::Special { .. } => "archive-special-file",
+            Self::UnknownType { .. } => "archive-unknown-type",
+            Self::SetId { .. } => "archive-set-id",
+            Self::Duplicate => "archive-duplicate",
+            Self::TooManyEntries { .. } => "archive-too-many-entries",
+            Self::TooManyBytes { .. } => "archive-too-many-bytes",
+            Self::Ratio { .. } => "archive-ratio",
+            Self::Malformed { .. } => "archive-malformed",
+            Self::Missing => "archive-missing-member",
+            Self::NotAFile => "archive-not-a-file",
+        }
+    }
+}
