@@ -1,1 +1,40 @@
-//! Placeholder: to be written.
+//! Words and pins: what is wanted (the manifest) and what it resolved to (the lock).
+//!
+//! This crate owns two text formats, `opencode-cache.toml` ([`manifest`]) and `opencode.lock.json`
+//! ([`lockfile`], documented key by key in `docs/LOCK.md`), and the words that both are made of: [`System`],
+//! [`Sri`], [`PackageName`], [`Version`], [`PackageId`], [`Spec`], [`RelPath`], [`HttpsUrl`].
+//! A word is parsed once, at the border; inside there is no stringly state.
+//!
+//! It is pure: no I/O, no clock, no environment, no async, no printing. It never resolves a version and never
+//! contacts anything; it knows nothing of OpenCode's behaviour.
+
+mod https_url;
+mod json;
+mod macros;
+mod nearest;
+mod position;
+
+pub mod diff;
+pub mod lockfile;
+pub mod manifest;
+pub mod package;
+pub mod rel_path;
+pub mod spec;
+pub mod sri;
+pub mod system;
+pub mod version;
+
+pub use diff::{Diff, diff};
+pub use https_url::{Error as HttpsUrlError, HttpsUrl};
+pub use lockfile::{
+    Archive, Artifact, ArtifactSource, Catalogue, Download, Exercise, ExerciseKind, ExerciseName, Field,
+    Known, Lock, Package, PackageManifest, Pin, Reach, manifest_fields,
+};
+pub use manifest::{Manifest, Profile, Wanted};
+pub use package::{PackageId, PackageName};
+pub use position::Position;
+pub use rel_path::RelPath;
+pub use spec::{Spec, SpecKind, Want};
+pub use sri::{Algorithm, Hasher, Sri};
+pub use system::System;
+pub use version::Version;

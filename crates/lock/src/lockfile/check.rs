@@ -1,0 +1,105 @@
+//! What has to agree between the parts of a lock. Owns these rules; walks the text's tree beside the lock, so that
+//! every fault has the place of the offending key.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    json::Node,
+    lockfile::{
+        ArtifactSource, Download, Lock, Problem, Reach,
+        record::{Outcome, fault, items, key_word, members, word},
+    },
+    package::PackageId,
+};
+
+pub(super) fn check(root: &Node, lock: &Lock) -> Outcome<()> {
+    artifacts(root, lock)?;
+    exercises(root, lock)?;
+    packages(root, lock)?;
+    downloads(root, lock)
+}
+
+/// A part of the lock, by its key; the reader has seen that it is there.
+fn part<'n>(root: &'n Node, key: &'static str) -> &'n Node {
+    root.member(key).unwrap_or(root)
+}
+
+fn artifacts(root: &Node, lock: &Lock) -> Outcome<()> {
+    let systems = part(root, "systems");
+    if lock.systems.is_empty() {
+        return fault(systems.at, Problem::Empty { what: "systems" });
+    }
+    for (key, node) in members(systems, "systems")? {
+        let system = key_word(key, "the system")?;
+        let Some(artifact) = lock.systems.get(&system) else { continue };
+        let ArtifactSource::Npm { version: found, .. } = &artifact.source;
+        if *found != lock.opencode {
+            let (found, wanted) = (found.clone(), lock.opencode.clone());
+            return fault(part(node, "version").at, Problem::ArtifactVersion { system, found, wanted });
+        }
+    }
+    Ok(())
+}
+
+fn exercises(root: &Node, lock: &Lock) -> Outcome<()> {
+    for (_, exercise) in members(part(root, "exercises"), "exercises")? {
+        for item in items(part(exercise, "packages"), "the exercise's packages")? {
+            let id: PackageId = word(item, "the package's id")?;
+            if lock.pin(&id).is_none() {
+                return fault(item.at, Problem::Unpinned { id });
+            }
+        }
+    }
+    Ok(())
+}
+
+fn packages(root: &Node, lock: &Lock) -> Outcome<()> {
+    let named: BTreeSet<&PackageId> =
+        lock.exercises.values().flat_map(|exercise| &exercise.packages).collect();
+    for section in ["packages", "known"] {
+        for (key, node) in members(part(root, section), section)? {
+            let id: PackageId = key_word(key, "the package's id")?;
+            if section == "known" && lock.packages.contains_key(&id) {
+                return fault(key.at, Problem::PinnedAndKnown { id });
+            }
+            if !named.contains(&id) {
+                return fault(key.at, Problem::Unreferenced { id });
+            }
+            if let Some(systems) = node.member("systems") {
+                reach(systems, lock, &id)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn reach(systems: &Node, lock: &Lock, id: &PackageId) -> Outcome<()> {
+    if lock.packages.get(id).is_some_and(|package| package.reach == Reach::Only(BTreeSet::new())) {
+        return fault(systems.at, Problem::Empty { what: "the package's systems" });
+    }
+    for item in items(systems, "the package's systems")? {
+        let system = word(item, "the package's systems")?;
+        if !lock.systems.contains_key(&system) {
+            return fault(item.at, Problem::ForeignSystem { system });
+        }
+    }
+    Ok(())
+}
+
+fn downloads(root: &Node, lock: &Lock) -> Outcome<()> {
+    for (key, node) in members(part(root, "downloads"), "downloads")? {
+        let url: crate::https_url::HttpsUrl = key_word(key, "the download's address")?;
+        if url.is_npm_tarball() {
+            return fault(key.at, Problem::RegistryAddress { url: url.to_string() });
+        }
+        if let Some(Download::Redirect { location, .. }) = lock.downloads.get(&url)
+            && !lock.downloads.contains_key(location)
+        {
+            return fault(
+                part(node, "location").at,
+                Problem::DanglingRedirect { location: location.to_string() },
+            );
+        }
+    }
+    Ok(())
+}

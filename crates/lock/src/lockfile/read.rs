@@ -1,0 +1,290 @@
+//! From text to [`Lock`]: every key by name, every value as a word, every fault with its place. Owns which keys there
+//! are; what has to agree between them is checked in `check`.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    json::{self, Node},
+    lockfile::{
+        Archive, Artifact, ArtifactSource, Catalogue, Download, Error, Exercise, ExerciseKind, ExerciseName,
+        Field, Known, Lock, MAX_BYTES, Package, PackageManifest, Problem, Reach, WordError, check,
+        record::{
+            Fault, Outcome, Record, fault, items, key_word, map, members, plain, set, string, whole, word,
+        },
+        upgrade,
+    },
+    package::PackageName,
+    position::Position,
+    spec::Spec,
+};
+
+pub(super) fn parse(text: &str) -> Result<Lock, Error> {
+    let located = |fault: Fault| Error { at: Position::of_offset(text, fault.at), problem: fault.problem };
+    if text.len() > MAX_BYTES {
+        return Err(located(Fault {
+            at: 0,
+            problem: Problem::TooLarge { found: text.len(), bound: MAX_BYTES },
+        }));
+    }
+    let root = json::parse(text).map_err(|error| located(syntax(text, error)))?;
+    read(root).map_err(located)
+}
+
+fn syntax(text: &str, error: json::Error) -> Fault {
+    match error {
+        json::Error::Expected { at, expected } => {
+            let rest = text.get(at..).unwrap_or_default();
+            let conflict =
+                ["<<<<<<<", "=======", ">>>>>>>", "|||||||"].iter().any(|marker| rest.starts_with(marker));
+            Fault { at, problem: Problem::Syntax { expected, conflict } }
+        }
+        json::Error::Malformed { at, what } => Fault { at, problem: Problem::Malformed { what } },
+        json::Error::TooDeep { at } => Fault { at, problem: Problem::TooDeep },
+        json::Error::Duplicate { at, key } => Fault { at, problem: Problem::DuplicateKey { key } },
+    }
+}
+
+fn read(root: Node) -> Outcome<Lock> {
+    let root = upgrade::upgrade(root)?;
+    let keys = [
+        "version",
+        "opencode",
+        "systems",
+        "exercises",
+        "packages",
+        "known",
+        "downloads",
+        "catalogue",
+        "models",
+    ];
+    let record = Record::of(&root, "the lock", &keys)?;
+    let catalogue = record.required("catalogue")?;
+    let lock = Lock {
+        opencode: word(record.required("opencode")?, "opencode")?,
+        systems: map(record.required("systems")?, "systems", |key, node| {
+            Ok((key_word(key, "the system")?, artifact(node)?))
+        })?,
+        exercises: map(record.required("exercises")?, "exercises", |key, node| {
+            let name: ExerciseName = key_word(key, "the exercise's name")?;
+            let exercise = exercise(node)?;
+            if name.fits(&exercise.kind) {
+                return Ok((name, exercise));
+            }
+            fault(key.at, Problem::ExerciseName { name: name.to_string(), kind: exercise.kind.as_str() })
+        })?,
+        packages: map(record.required("packages")?, "packages", |key, node| {
+            Ok((key_word(key, "the package's id")?, package(node)?))
+        })?,
+        known: map(record.required("known")?, "known", |key, node| {
+            Ok((key_word(key, "the package's id")?, known(node)?))
+        })?,
+        downloads: map(record.required("downloads")?, "downloads", |key, node| {
+            Ok((key_word(key, "the download's address")?, download(node)?))
+        })?,
+        catalogue: if catalogue.value == json::Json::Null { None } else { Some(read_catalogue(catalogue)?) },
+        models: map(record.required("models")?, "models", |key, node| {
+            Ok((plain(&key.text, key.at, "the provider")?, whole(node, "the number of models")?))
+        })?,
+    };
+    check::check(&root, &lock)?;
+    Ok(lock)
+}
+
+fn artifact(node: &Node) -> Outcome<Artifact> {
+    let keys = ["source", "package", "version", "integrity", "size", "archive", "binary"];
+    let record = Record::of(node, "the artifact", &keys)?;
+    let source = record.required("source")?;
+    let source = match string(source, "the source")? {
+        "npm" => ArtifactSource::Npm {
+            package: word(record.required("package")?, "the artifact's package")?,
+            version: word(record.required("version")?, "the artifact's version")?,
+        },
+        other => return unknown(source, "the source", other, "npm"),
+    };
+    let archive = record.required("archive")?;
+    Ok(Artifact {
+        source,
+        integrity: word(record.required("integrity")?, "the integrity")?,
+        size: whole(record.required("size")?, "the size")?,
+        archive: match string(archive, "the archive")? {
+            "tgz" => Archive::Tgz,
+            "zip" => Archive::Zip,
+            other => return unknown(archive, "the archive", other, "tgz, zip"),
+        },
+        binary: word(record.required("binary")?, "the binary's path")?,
+    })
+}
+
+fn unknown<T>(node: &Node, what: &'static str, found: &str, known: &'static str) -> Outcome<T> {
+    fault(node.at, Problem::Unknown { what, found: found.chars().take(80).collect(), known })
+}
+
+fn exercise(node: &Node) -> Outcome<Exercise> {
+    // The kind decides which other keys there may be.
+    let kind_node = node.member("kind");
+    let kind_word = match kind_node {
+        Some(kind) => string(kind, "the kind")?,
+        None => {
+            members(node, "the exercise")?;
+            return fault(node.at, Problem::MissingKey { key: "kind", within: "the exercise" });
+        }
+    };
+    let own_keys: &[&'static str] = match kind_word {
+        "config-dir" => &["dependencies"],
+        "plugin" | "provider" => &["spec"],
+        "command" => &["run"],
+        "shared-tree" => &["specs", "patched"],
+        other => {
+            return unknown(
+                kind_node.unwrap_or(node),
+                "the kind",
+                other,
+                "command, config-dir, plugin, provider, shared-tree",
+            );
+        }
+    };
+    let keys = [&["kind", "tags", "absent", "packages"], own_keys].concat();
+    let record = Record::of(node, "the exercise", &keys)?;
+    Ok(Exercise {
+        kind: exercise_kind(kind_word, record)?,
+        tags: map(record.required("tags")?, "tags", |key, node| {
+            let tags = map(node, "the package's tags", |tag, version| {
+                Ok((plain(&tag.text, tag.at, "the tag")?, word(version, "the tag's version")?))
+            })?;
+            Ok((key_word(key, "the package's name")?, tags))
+        })?,
+        absent: set(record.required("absent")?, "absent")?,
+        packages: set(record.required("packages")?, "the exercise's packages")?,
+    })
+}
+
+fn exercise_kind(kind: &str, record: Record<'_>) -> Outcome<ExerciseKind> {
+    Ok(match kind {
+        "config-dir" => ExerciseKind::ConfigDir {
+            dependencies: wanted(record.required("dependencies")?, "dependencies")?,
+        },
+        "plugin" => ExerciseKind::Plugin { spec: registry_spec(record.required("spec")?)? },
+        "provider" => ExerciseKind::Provider { spec: registry_spec(record.required("spec")?)? },
+        "command" => ExerciseKind::Command { run: arguments(record.required("run")?)? },
+        _ => ExerciseKind::SharedTree {
+            specs: items(record.required("specs")?, "specs")?
+                .iter()
+                .map(registry_spec)
+                .collect::<Outcome<_>>()?,
+            patched: wanted(record.required("patched")?, "patched")?,
+        },
+    })
+}
+
+fn wanted(node: &Node, what: &'static str) -> Outcome<BTreeMap<PackageName, String>> {
+    map(node, what, |key, node| {
+        let name: PackageName = key_word(key, "the dependency's name")?;
+        let spec = plain(string(node, "the dependency's spec")?, node.at, "the dependency's spec")?;
+        let whole: Spec = format!("{name}@{spec}").parse().or_else(|error: crate::spec::Error| {
+            fault(node.at, Problem::Word { what: "the dependency's spec", source: WordError::Spec(error) })
+        })?;
+        if whole.is_registry() {
+            return Ok((name, spec));
+        }
+        fault(node.at, Problem::ForeignSpec { spec: whole.to_string(), kind: whole.kind().as_str() })
+    })
+}
+
+fn registry_spec(node: &Node) -> Outcome<Spec> {
+    let spec: Spec = word(node, "the spec")?;
+    if spec.is_registry() {
+        return Ok(spec);
+    }
+    fault(node.at, Problem::ForeignSpec { spec: spec.to_string(), kind: spec.kind().as_str() })
+}
+
+fn arguments(node: &Node) -> Outcome<Vec<String>> {
+    let arguments = items(node, "run")?;
+    if arguments.is_empty() {
+        return fault(node.at, Problem::Empty { what: "run" });
+    }
+    arguments.iter().map(|item| plain(string(item, "the argument")?, item.at, "the argument")).collect()
+}
+
+fn package(node: &Node) -> Outcome<Package> {
+    let record = Record::of(node, "the package", &["integrity", "size", "systems", "manifest"])?;
+    Ok(Package {
+        integrity: word(record.required("integrity")?, "the integrity")?,
+        size: whole(record.required("size")?, "the size")?,
+        reach: match record.optional("systems") {
+            None => Reach::Everywhere,
+            Some(systems) => Reach::Only(set(systems, "the package's systems")?),
+        },
+        manifest: manifest(record.required("manifest")?)?,
+    })
+}
+
+fn known(node: &Node) -> Outcome<Known> {
+    let record = Record::of(node, "the known package", &["integrity", "manifest"])?;
+    Ok(Known {
+        integrity: record.optional("integrity").map(|node| word(node, "the integrity")).transpose()?,
+        manifest: manifest(record.required("manifest")?)?,
+    })
+}
+
+fn manifest(node: &Node) -> Outcome<PackageManifest> {
+    let mut manifest = PackageManifest::new();
+    for (key, value) in members(node, "the package's manifest")? {
+        let Some(field) = Field::from_key(&key.text) else {
+            let (key_text, nearest) = (key.text.clone(), Field::nearest_to(&key.text));
+            let problem = Problem::UnknownKey { key: key_text, within: "the package's manifest", nearest };
+            return fault(key.at, problem);
+        };
+        let set = manifest.set(field, value.to_value());
+        set.or_else(|source| fault(value.at, Problem::Field { source }))?;
+    }
+    Ok(manifest)
+}
+
+fn download(node: &Node) -> Outcome<Download> {
+    const WHAT: &str = "the download";
+    let status_node = match node.member("status") {
+        Some(status) => status,
+        None => Record::of(node, WHAT, &["status", "integrity", "size", "headers", "location"])?
+            .required("status")?,
+    };
+    match whole::<u16>(status_node, "the status")? {
+        200 => {
+            let record = Record::of(node, WHAT, &["status", "integrity", "size", "headers"])?;
+            Ok(Download::File {
+                integrity: word(record.required("integrity")?, "the integrity")?,
+                size: whole(record.required("size")?, "the size")?,
+                headers: headers(record.required("headers")?)?,
+            })
+        }
+        status @ 300..=399 => {
+            let record = Record::of(node, WHAT, &["status", "location"])?;
+            Ok(Download::Redirect { status, location: word(record.required("location")?, "the location")? })
+        }
+        status @ 400..=499 => {
+            Record::of(node, WHAT, &["status"])?;
+            Ok(Download::Absent { status })
+        }
+        other => unknown(status_node, "the status", &other.to_string(), "200, or from 300 to 499"),
+    }
+}
+
+fn headers(node: &Node) -> Outcome<BTreeMap<String, String>> {
+    map(node, "headers", |key, node| {
+        let lower_case = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if key.text.is_empty() || !key.text.bytes().all(lower_case) {
+            let source = WordError::Text { text: key.text.chars().take(80).collect() };
+            return fault(key.at, Problem::Word { what: "the header's name", source });
+        }
+        Ok((key.text.clone(), plain(string(node, "the header")?, node.at, "the header")?))
+    })
+}
+
+fn read_catalogue(node: &Node) -> Outcome<Catalogue> {
+    let record = Record::of(node, "the catalogue", &["integrity", "size", "url"])?;
+    Ok(Catalogue {
+        integrity: word(record.required("integrity")?, "the integrity")?,
+        size: whole(record.required("size")?, "the size")?,
+        url: word(record.required("url")?, "the address")?,
+    })
+}

@@ -1,0 +1,253 @@
+//! From TOML to [`Manifest`]: every key by name, every value as a word, every fault with its place. Owns which keys
+//! there are.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    path::PathBuf,
+};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use crate::{
+    manifest::{Error, MAX_BYTES, Manifest, Problem, Profile, Source, Wanted},
+    nearest::nearest,
+    position::Position,
+    spec::Spec,
+    system::System,
+};
+
+/// A problem at a byte offset; it becomes an [`Error`] once the text is at hand.
+struct Fault {
+    at: usize,
+    problem: Problem,
+}
+
+type Outcome<T> = Result<T, Fault>;
+type Value<'t> = Spanned<DeValue<'t>>;
+
+const KEYS: [&str; 9] = [
+    "opencode",
+    "systems",
+    "source",
+    "profile",
+    "config",
+    "config_dirs",
+    "providers",
+    "plugins",
+    "exercises",
+];
+
+pub(super) fn parse(text: &str) -> Result<Manifest, Error> {
+    let located = |fault: Fault| Error { at: Position::of_offset(text, fault.at), problem: fault.problem };
+    if text.len() > MAX_BYTES {
+        return Err(located(Fault {
+            at: 0,
+            problem: Problem::TooLarge { found: text.len(), bound: MAX_BYTES },
+        }));
+    }
+    let table = DeTable::parse(text).map_err(|error| located(syntax(&error)))?;
+    read(table.get_ref()).map_err(located)
+}
+
+fn syntax(error: &toml::de::Error) -> Fault {
+    let message = error.message().lines().collect::<Vec<_>>().join(", ");
+    Fault { at: error.span().map_or(0, |Range { start, .. }| start), problem: Problem::Syntax { message } }
+}
+
+fn fault<T>(at: usize, problem: Problem) -> Outcome<T> {
+    Err(Fault { at, problem })
+}
+
+fn read(table: &DeTable<'_>) -> Outcome<Manifest> {
+    known_keys(table, "the manifest", &KEYS)?;
+    let mut manifest = Manifest::default();
+    if let Some(value) = table.get("opencode") {
+        manifest.opencode = opencode(value)?;
+    }
+    if let Some(value) = table.get("systems") {
+        manifest.systems = Some(systems(value)?);
+    }
+    if let Some(value) = table.get("source") {
+        manifest.source = source(value)?;
+    }
+    if let Some(value) = table.get("profile") {
+        manifest.profile = profile(value)?;
+    }
+    manifest.config = paths(table, "config")?;
+    manifest.config_dirs = paths(table, "config_dirs")?;
+    manifest.providers = specs(table, "providers")?;
+    manifest.plugins = specs(table, "plugins")?;
+    if let Some(value) = table.get("exercises") {
+        manifest.exercises = exercises(value)?;
+    }
+    Ok(manifest)
+}
+
+fn known_keys(table: &DeTable<'_>, within: &str, known: &[&'static str]) -> Outcome<()> {
+    // The table is sorted by key; the first unknown key in the text is the one to name.
+    let unknown = table.keys().filter(|key| !known.contains(&key.get_ref().as_ref()));
+    let Some(key) = unknown.min_by_key(|key| key.span().start) else { return Ok(()) };
+    let nearest =
+        nearest(key.get_ref(), known).and_then(|near| known.iter().copied().find(|word| *word == near));
+    let problem = Problem::UnknownKey {
+        key: key.get_ref().to_string(),
+        within: within.to_owned(),
+        nearest,
+        known: known.join(", "),
+    };
+    fault(key.span().start, problem)
+}
+
+fn wrong_type<T>(value: &Value<'_>, key: &str, expected: &'static str) -> Outcome<T> {
+    let found = match value.get_ref() {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    };
+    fault(value.span().start, Problem::WrongType { key: key.to_owned(), expected, found })
+}
+
+fn string<'v>(value: &'v Value<'_>, key: &str) -> Outcome<&'v str> {
+    match value.get_ref() {
+        DeValue::String(text) => Ok(text),
+        _ => wrong_type(value, key, "a string"),
+    }
+}
+
+/// The strings of a list and where each begins.
+fn strings<'v>(value: &'v Value<'_>, key: &str) -> Outcome<Vec<(usize, &'v str)>> {
+    let DeValue::Array(items) = value.get_ref() else { return wrong_type(value, key, "a list of strings") };
+    items
+        .iter()
+        .map(|item| match item.get_ref() {
+            DeValue::String(text) => Ok((item.span().start, text.as_ref())),
+            _ => wrong_type(item, key, "a list of strings only"),
+        })
+        .collect()
+}
+
+fn opencode(value: &Value<'_>) -> Outcome<Wanted> {
+    match string(value, "opencode")? {
+        "latest" => Ok(Wanted::Latest),
+        version => version
+            .parse()
+            .map(Wanted::Exact)
+            .or_else(|source| fault(value.span().start, Problem::OpencodeVersion { source })),
+    }
+}
+
+fn systems(value: &Value<'_>) -> Outcome<BTreeSet<System>> {
+    let mut systems = BTreeSet::new();
+    for (at, text) in strings(value, "systems")? {
+        let system: System = text.parse().or_else(|source| fault(at, Problem::System { source }))?;
+        if !systems.insert(system) {
+            return fault(at, Problem::Repeated { key: "systems", item: text.to_owned() });
+        }
+    }
+    if systems.is_empty() {
+        return fault(value.span().start, Problem::Empty { key: "systems".to_owned() });
+    }
+    Ok(systems)
+}
+
+fn source(value: &Value<'_>) -> Outcome<Source> {
+    match string(value, "source")? {
+        "npm" => Ok(Source::Npm),
+        "github" => fault(value.span().start, Problem::NotSupportedYet { key: "source", value: "github" }),
+        other => fault(
+            value.span().start,
+            Problem::Unknown { key: "source", found: other.to_owned(), known: "npm" },
+        ),
+    }
+}
+
+fn profile(value: &Value<'_>) -> Outcome<Profile> {
+    match string(value, "profile")? {
+        "offline" => Ok(Profile::Offline),
+        "online" => Ok(Profile::Online),
+        other => {
+            let problem =
+                Problem::Unknown { key: "profile", found: other.to_owned(), known: "offline, online" };
+            fault(value.span().start, problem)
+        }
+    }
+}
+
+fn paths(table: &DeTable<'_>, key: &'static str) -> Outcome<Vec<PathBuf>> {
+    let Some(value) = table.get(key) else { return Ok(Vec::new()) };
+    let mut paths: Vec<PathBuf> = Vec::new();
+    for (at, text) in strings(value, key)? {
+        let problem = if text.is_empty() {
+            Some("is empty")
+        } else if text.chars().any(char::is_control) {
+            Some("holds a control character")
+        } else if text == "~" || text.starts_with("~/") {
+            Some("begins with `~`, which nothing expands here")
+        } else {
+            None
+        };
+        if let Some(problem) = problem {
+            return fault(at, Problem::Path { key, path: text.to_owned(), problem });
+        }
+        if paths.iter().any(|path| path.as_os_str() == text) {
+            return fault(at, Problem::Repeated { key, item: text.to_owned() });
+        }
+        paths.push(PathBuf::from(text));
+    }
+    Ok(paths)
+}
+
+fn specs(table: &DeTable<'_>, key: &'static str) -> Outcome<Vec<Spec>> {
+    let Some(value) = table.get(key) else { return Ok(Vec::new()) };
+    let mut specs: Vec<Spec> = Vec::new();
+    for (at, text) in strings(value, key)? {
+        let spec: Spec = text.parse().or_else(|source| fault(at, Problem::Spec { key, source }))?;
+        if specs.contains(&spec) {
+            return fault(at, Problem::Repeated { key, item: text.to_owned() });
+        }
+        specs.push(spec);
+    }
+    Ok(specs)
+}
+
+fn exercises(value: &Value<'_>) -> Outcome<BTreeMap<String, Vec<String>>> {
+    let DeValue::Table(table) = value.get_ref() else { return wrong_type(value, "exercises", "a table") };
+    table.iter().map(|(name, value)| Ok((exercise_name(name)?, exercise(name.get_ref(), value)?))).collect()
+}
+
+fn exercise_name(name: &Spanned<std::borrow::Cow<'_, str>>) -> Outcome<String> {
+    let text = name.get_ref();
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    if text.is_empty() || text.len() > 64 || !text.bytes().all(allowed) {
+        return fault(name.span().start, Problem::ExerciseName { name: text.to_string() });
+    }
+    Ok(text.to_string())
+}
+
+fn exercise(name: &str, value: &Value<'_>) -> Outcome<Vec<String>> {
+    let within = format!("exercises.{name}");
+    let DeValue::Table(table) = value.get_ref() else {
+        return wrong_type(value, &within, "a table with `run`");
+    };
+    known_keys(table, &within, &["run"])?;
+    let Some(run) = table.get("run") else {
+        return fault(value.span().start, Problem::MissingKey { key: "run", within });
+    };
+    let key = format!("{within}.run");
+    let arguments = strings(run, &key)?;
+    if arguments.is_empty() {
+        return fault(run.span().start, Problem::Empty { key });
+    }
+    if let Some((at, _)) = arguments.iter().find(|(_, argument)| argument.contains('\0')) {
+        return fault(*at, Problem::Argument { key });
+    }
+    Ok(arguments.into_iter().map(|(_, argument)| argument.to_owned()).collect())
+}
