@@ -90,6 +90,7 @@ impl<'a, R: Read> Members<'a, R> {
                 return Ok(None);
             };
             let mut entry = entry.map_err(|error| self.broken(error))?;
+            self.last = PathBuf::from(OsString::from_vec(entry.path_bytes().into_owned()));
             self.count()?;
             if !self.extend(&mut entry, &mut extended)? {
                 let member = self.member(&entry, extended)?;

@@ -1,0 +1,13 @@
+//! What a user of canonical trees would notice, a module per promise.
+#![expect(clippy::unwrap_used, clippy::print_stderr, clippy::print_stdout, reason = "tests")]
+
+mod archive;
+mod atomic;
+mod full_disk;
+mod nar;
+mod search;
+mod settle;
+mod store;
+mod support;
+mod unpack;
+mod unpack_hostile;

@@ -1,0 +1,190 @@
+//! Each way in which an archive can be hostile is refused by name, and nothing of it stays.
+
+use std::path::{Path, PathBuf};
+
+use opencode_cache_tree::Error;
+use opencode_cache_tree::unpack::{Limits, Refusal, tgz};
+
+use crate::archive::{DIRECTORY, FILE, GNU_NAME, HARD, Header, LINK, PAX, PAX_GLOBAL, Tar, gzip};
+use crate::support::names;
+
+const SMALL: Limits = Limits { entries: 20, bytes: 100_000, path_len: 200, ratio: 200 };
+
+/// Unpacks; asserts that it is refused and that nothing is left; gives the reason.
+#[track_caller]
+fn refused_within(archive: &[u8], limits: &Limits) -> (PathBuf, Refusal) {
+    let dir = tempfile::tempdir().unwrap();
+    let result = tgz(archive, &dir.path().join("out"), limits);
+    assert_eq!(names(dir.path()), [] as [&str; 0]);
+    match result {
+        Err(Error::Archive { entry, refusal }) => (entry, refusal),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[track_caller]
+fn assert_refused(archive: Tar, entry: &str, refusal: Refusal) {
+    assert_eq!(refused_within(&archive.tgz(), &SMALL), (PathBuf::from(entry), refusal));
+}
+
+fn target(path: &str) -> PathBuf {
+    PathBuf::from(path)
+}
+
+#[test]
+fn names_that_lead_elsewhere() {
+    for name in ["/etc/passwd", "//etc"] {
+        assert_refused(Tar::new().member(name, FILE, b"x"), name, Refusal::AbsolutePath);
+    }
+    for name in ["../x", "a/../../x", "a/..", ".."] {
+        assert_refused(Tar::new().member(name, FILE, b"x"), name, Refusal::ParentComponent);
+    }
+    assert_refused(
+        Tar::new().pax(PAX, "path", "../x").member("a", FILE, b"x"),
+        "../x",
+        Refusal::ParentComponent,
+    );
+    assert_refused(
+        Tar::new().member("n", GNU_NAME, b"/etc/x\0").member("a", FILE, b"x"),
+        "/etc/x",
+        Refusal::AbsolutePath,
+    );
+}
+
+#[test]
+fn names_that_no_file_can_have() {
+    assert_refused(Tar::new().member("", FILE, b"x"), "", Refusal::BadName);
+    assert_refused(Tar::new().member(".", FILE, b"x"), ".", Refusal::BadName);
+    let inner_zero = Tar::new().member("n", GNU_NAME, b"a\0b\0").member("a", FILE, b"x");
+    assert_refused(inner_zero, "a\0b", Refusal::BadName);
+    let long = "d/".repeat(101);
+    assert_refused(
+        Tar::new().pax(PAX, "path", &long).member("a", FILE, b"x"),
+        &long,
+        Refusal::NameTooLong { limit: 200 },
+    );
+    let component = "c".repeat(256);
+    let archive = Tar::new().pax(PAX, "path", &component).member("a", FILE, b"x").tgz();
+    let limits = Limits { path_len: 4096, ..SMALL };
+    assert_eq!(
+        refused_within(&archive, &limits),
+        (PathBuf::from(component), Refusal::NameTooLong { limit: 255 })
+    );
+}
+
+#[test]
+fn links_that_lead_out() {
+    for to in ["/etc/passwd", "../../x", "x/../../y", "x/.."] {
+        assert_refused(Tar::new().link("a/l", LINK, to), "a/l", Refusal::LinkLeaves { target: target(to) });
+    }
+    assert_refused(
+        Tar::new().pax(PAX, "linkpath", "/etc").link("l", LINK, "fine"),
+        "l",
+        Refusal::LinkLeaves { target: target("/etc") },
+    );
+    assert_refused(Tar::new().link("l", LINK, ""), "l", Refusal::BadName);
+}
+
+#[test]
+fn hard_links_to_what_is_not_an_earlier_file() {
+    assert_refused(Tar::new().link("l", HARD, "/etc/passwd"), "l", Refusal::AbsolutePath);
+    assert_refused(Tar::new().link("l", HARD, "../x"), "l", Refusal::ParentComponent);
+    for (archive, to) in [
+        (Tar::new(), "later"),
+        (Tar::new().link("link", LINK, "x"), "link"),
+        (Tar::new().member("d/", DIRECTORY, b""), "d"),
+    ] {
+        assert_refused(archive.link("l", HARD, to), "l", Refusal::HardLink { target: target(to) });
+    }
+}
+
+#[test]
+fn writing_through_an_earlier_entry() {
+    let through = |parent: &str| Refusal::ThroughEntry { parent: target(parent) };
+    let link = Tar::new().member("d/", DIRECTORY, b"").link("l", LINK, "d");
+    assert_refused(link.clone().member("l/x", FILE, b"x"), "l/x", through("l"));
+    assert_refused(link.clone().member("l/e/", DIRECTORY, b""), "l/e/", through("l"));
+    assert_refused(link.clone().member("./l/./x/y", FILE, b"x"), "./l/./x/y", through("l"));
+    assert_refused(link.member("l/", DIRECTORY, b""), "l/", Refusal::Duplicate);
+    assert_refused(Tar::new().member("f", FILE, b"").member("f/x", FILE, b""), "f/x", through("f"));
+}
+
+#[test]
+fn the_same_name_twice() {
+    for kind in [FILE, LINK, HARD] {
+        let second = |tar: Tar| match kind {
+            FILE => tar.member("./a", FILE, b"2"),
+            kind => tar.link("./a", kind, "b"),
+        };
+        let first = Tar::new().member("b", FILE, b"b");
+        assert_refused(second(first.clone().member("a", FILE, b"1")), "./a", Refusal::Duplicate);
+        assert_refused(second(first.clone().member("a/", DIRECTORY, b"")), "./a", Refusal::Duplicate);
+        assert_refused(second(first.link("a", LINK, "b")), "./a", Refusal::Duplicate);
+    }
+}
+
+#[test]
+fn devices_pipes_and_unknown_types() {
+    for (kind, name) in [(b'3', "character device"), (b'4', "block device"), (b'6', "pipe")] {
+        assert_refused(Tar::new().mode("x", kind, 0o644), "x", Refusal::Special { kind: name });
+    }
+    for flag in [b'S', b'V', b'Z', 0xff] {
+        assert_refused(Tar::new().mode("x", flag, 0o644), "x", Refusal::UnknownType { flag });
+    }
+}
+
+#[test]
+fn programs_that_run_as_another_user() {
+    for mode in [0o4755, 0o2755, 0o6755] {
+        assert_refused(Tar::new().mode("x", FILE, mode), "x", Refusal::SetId { mode });
+        assert_refused(Tar::new().mode("d/", DIRECTORY, mode), "d/", Refusal::SetId { mode });
+    }
+}
+
+#[test]
+fn bombs() {
+    let many = (0..21).fold(Tar::new(), |tar, i| tar.member(&i.to_string(), FILE, b""));
+    assert_refused(many, "20", Refusal::TooManyEntries { limit: 20 });
+    let deep = format!("{}f", "d/".repeat(25));
+    assert_refused(Tar::new().member(&deep, FILE, b""), &deep, Refusal::TooManyEntries { limit: 20 });
+    let headers = (0..21).fold(Tar::new(), |tar, _| tar.pax(PAX, "comment", "x"));
+    assert_refused(headers, "pax", Refusal::TooManyEntries { limit: 20 });
+
+    let large = vec![0; 100_000];
+    assert_refused(Tar::new().member("x", FILE, &large), "x", Refusal::TooManyBytes { limit: 100_000 });
+    let tail = gzip(&[Tar::new().member("x", FILE, b"").tar(), large].concat());
+    assert_eq!(refused_within(&tail, &SMALL).1, Refusal::TooManyBytes { limit: 100_000 });
+
+    let bomb = Tar::new().member("x", FILE, &vec![0; 20 * 1024 * 1024]).tgz();
+    let limits = Limits { bytes: u64::MAX, ..SMALL };
+    assert_eq!(refused_within(&bomb, &limits), (target("x"), Refusal::Ratio { limit: 200 }));
+    let dir = tempfile::tempdir().unwrap();
+    tgz(&bomb[..], &dir.path().join("out"), &Limits { ratio: 2000, ..limits }).unwrap();
+}
+
+#[test]
+fn headers_that_contradict_themselves() {
+    let malformed = |what| Refusal::Malformed { what };
+    let sizes = Tar::new().pax(PAX, "size", "0").member("x", FILE, &[0; 512]);
+    assert_refused(sizes, "x", malformed("two different sizes"));
+    let sparse = Tar::new().pax(PAX, "GNU.sparse.major", "1").member("x", FILE, b"x");
+    assert_refused(sparse, "pax", malformed("sparse file"));
+    let global = Tar::new().pax(PAX_GLOBAL, "path", "y").member("x", FILE, b"x");
+    assert_refused(global, "pax", malformed("a name or size for all entries"));
+    assert_refused(
+        Tar::new().member("d/", DIRECTORY, b"content"),
+        "d/",
+        malformed("content of what is not a file"),
+    );
+    let record = Tar::new().member("pax", PAX, b"no length here\n").member("x", FILE, b"");
+    assert_refused(record, "pax", malformed("pax record"));
+    let size = Some(2 * 1024 * 1024);
+    let header = Header { name: b"n", kind: GNU_NAME, mode: 0, link: b"", size };
+    assert_refused(Tar::new().header(header, b"x"), "n", malformed("an extension header of over a megabyte"));
+}
+
+#[test]
+fn a_refusal_names_the_entry_without_letting_it_write_to_the_terminal() {
+    let error = Error::Archive { entry: Path::new("\x1b[2Jx").to_path_buf(), refusal: Refusal::Duplicate };
+    assert_eq!(error.to_string(), r#"archive entry "\u{1b}[2Jx": an earlier entry has the same name"#);
+}
