@@ -88,13 +88,11 @@ pub enum Error {
         /// The place.
         path: PathBuf,
     },
-    /// A path that does not name a tree of the store.
-    #[error("{} is not a path of the store {}", path.display(), store.display())]
+    /// A path that is no stored tree, or one of another store.
+    #[error("{} is no tree of the store", path.display())]
     NotInStore {
         /// The path in question.
         path: PathBuf,
-        /// The store's root.
-        store: PathBuf,
     },
     /// A stored tree does not hold what its name promises.
     #[error("{} holds the content of {found}", path.display())]

@@ -61,7 +61,7 @@ pub fn write(path: &Path, out: impl Write) -> Result<()> {
 /// Writes the NAR of a tree that was already listed.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_tree(tree: &Tree, out: impl Write) -> Result<()> {
     let out = io::BufWriter::with_capacity(BUFFER, out);
     let mut writer = Writer { tree, out, open: 0, buffer: vec![0; BUFFER] };
@@ -83,7 +83,7 @@ pub fn length(tree: &Tree) -> u64 {
 /// The NAR hash of the file, link or directory at `path`; nothing is written anywhere.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn nar_hash(path: &Path) -> Result<NarHash> {
     hash_tree(&scan(path)?)
 }
@@ -91,7 +91,7 @@ pub fn nar_hash(path: &Path) -> Result<NarHash> {
 /// The NAR hash of a tree that was already listed.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn hash_tree(tree: &Tree) -> Result<NarHash> {
     let mut hasher = Hasher { sha256: Sha256::new(), size: 0 };
     write_tree(tree, &mut hasher)?;

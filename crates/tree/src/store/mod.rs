@@ -31,12 +31,39 @@ pub struct StorePath {
 }
 
 impl StorePath {
+    /// The stored tree that `path` is, or is a link to, such as `result`; in whatever store. Needs no
+    /// right to write there. Says nothing of the content: see [`StorePath::verify`].
+    ///
+    /// # Errors
+    /// [`Error::NotInStore`] for a path with another name, or inside a tree; [`Error::Io`].
+    pub fn resolve(path: &Path) -> Result<Self> {
+        let real = fs::canonicalize(path).at("resolve", path)?;
+        let name = real.file_name().and_then(|name| name.to_str());
+        let digest = name.and_then(Digest::from_file_name).ok_or_else(|| not_in_store(path))?;
+        Ok(Self { path: real, digest })
+    }
+
+    /// Reads the tree again, and compares its content with its name. Meant for trees that are named
+    /// by their content: ours, and content-addressed ones of Nix.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] if the content is another; what [`scan`](crate::scan()) refuses;
+    /// [`Error::Io`].
+    pub fn verify(&self) -> Result<NarHash> {
+        let nar = nar_hash(&self.path)?;
+        let found = Digest::of(&nar);
+        if found == self.digest {
+            return Ok(nar);
+        }
+        Err(Error::Damaged { path: self.path.clone(), found })
+    }
+
     /// The digest in its name.
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// Where the tree lies; absolute if the store's root was given so or is there.
+    /// Where the tree lies: absolute, free of links.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -91,18 +118,17 @@ impl Store {
         Some(StorePath { path, digest })
     }
 
-    /// Reads a stored tree again, and compares its content with its name. `path` is the tree or a
-    /// link to it, such as `result`.
+    /// Reads a tree of this store again, and compares its content with its name. `path` is the tree
+    /// or a link to it, such as `result`.
     ///
     /// # Errors
-    /// [`Error::NotInStore`] if it is no tree of this store; [`Error::Damaged`] if the content is
-    /// another; what [`scan`](crate::scan()) refuses; [`Error::Io`].
+    /// [`Error::NotInStore`] if it is no tree of this store; otherwise as [`StorePath::verify`].
     pub fn verify(&self, path: &Path) -> Result<NarHash> {
-        let real = fs::canonicalize(path).at("resolve", path)?;
-        let stored = self.find(&real).filter(|stored| stored.path == real);
-        let stored =
-            stored.ok_or_else(|| Error::NotInStore { path: path.to_path_buf(), store: self.root.clone() })?;
-        check(&stored)
+        let stored = StorePath::resolve(path)?;
+        if stored.path.parent() != Some(&self.root) {
+            return Err(not_in_store(path));
+        }
+        stored.verify()
     }
 
     /// Removes a tree from the store; links to it dangle from then on. It loses its name first, so
@@ -124,12 +150,6 @@ pub fn digest_in(path: &Path) -> Option<Digest> {
     })
 }
 
-/// Hashes a stored tree and compares it with its name.
-fn check(stored: &StorePath) -> Result<NarHash> {
-    let nar = nar_hash(&stored.path)?;
-    let found = Digest::of(&nar);
-    if found == stored.digest {
-        return Ok(nar);
-    }
-    Err(Error::Damaged { path: stored.path.clone(), found })
+fn not_in_store(path: &Path) -> Error {
+    Error::NotInStore { path: path.to_path_buf() }
 }

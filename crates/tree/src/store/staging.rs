@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::{StorePath, check};
+use super::StorePath;
 use crate::atomic::sync_directory;
 use crate::canonical::canonicalise;
 use crate::digest::Digest;
@@ -84,7 +84,7 @@ impl Drop for Staging {
 }
 
 fn same_content(stored: &StorePath, nar: &NarHash) -> Result<()> {
-    if check(stored)? == *nar {
+    if stored.verify()? == *nar {
         return Ok(());
     }
     Err(Error::Damaged { path: stored.path.clone(), found: stored.digest })

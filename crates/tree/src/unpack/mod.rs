@@ -50,7 +50,7 @@ impl Limits {
 
 /// Unpacks the gzipped tar archive into `destination`, which must not be there; its parent must.
 /// The tree appears there by one rename when the whole archive has been read. It is not flushed:
-/// what is to be kept goes through a [`Staging`](crate::Staging).
+/// what is to be kept goes through a [`Staging`](crate::Staging). `kill -9` may leave a hidden `.unpack-<random>` beside it.
 ///
 /// # Errors
 /// [`Error::Archive`] for a refused entry, [`Error::BrokenArchive`], [`Error::Exists`],

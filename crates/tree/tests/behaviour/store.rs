@@ -138,6 +138,8 @@ fn verify_refuses_what_is_no_tree_of_this_store() {
     for path in [foreign.path(), &stored.path().join("bin"), store.root()] {
         assert_eq!(store.verify(path).unwrap_err().code(), "store-foreign-path", "{}", path.display());
     }
+    assert_eq!(StorePath::resolve(foreign.path()).unwrap(), foreign);
+    foreign.verify().unwrap();
     let missing = store.verify(&dir.path().join("missing")).unwrap_err();
     assert!(matches!(missing, Error::Io { verb: "resolve", path, .. } if path.ends_with("missing")));
 }

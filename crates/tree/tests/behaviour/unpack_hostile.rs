@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use opencode_cache_tree::Error;
 use opencode_cache_tree::unpack::{Limits, Refusal, tgz};
+use opencode_cache_tree::{Error, scan};
+use proptest::prelude::*;
 
 use crate::archive::{DIRECTORY, FILE, GNU_NAME, HARD, Header, LINK, PAX, PAX_GLOBAL, Tar, gzip};
 use crate::support::names;
@@ -181,6 +182,57 @@ fn headers_that_contradict_themselves() {
     let size = Some(2 * 1024 * 1024);
     let header = Header { name: b"n", kind: GNU_NAME, mode: 0, link: b"", size };
     assert_refused(Tar::new().header(header, b"x"), "n", malformed("an extension header of over a megabyte"));
+}
+
+/// An archive with one of everything, not compressed.
+fn honest() -> Vec<u8> {
+    Tar::new()
+        .member("d/", DIRECTORY, b"")
+        .member("d/f", FILE, b"content")
+        .link("d/l", LINK, "f")
+        .link("h", HARD, "d/f")
+        .pax(PAX, "path", "from-pax/x")
+        .member("x", FILE, b"x")
+        .member("n", GNU_NAME, b"from-gnu/y\0")
+        .member("y", FILE, b"y")
+        .tar()
+}
+
+/// Puts a header's checksum right again, so that a changed header is not refused for that alone.
+fn right_checksums(archive: &mut [u8]) {
+    for block in archive.chunks_exact_mut(512).filter(|block| &block[257..262] == b"ustar") {
+        block[148..156].fill(b' ');
+        let sum: u32 = block.iter().map(|byte| u32::from(*byte)).sum();
+        block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+    #[test]
+    fn whatever_is_changed_in_an_archive_nothing_leads_out(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..6)
+    ) {
+        let mut archive = honest();
+        let bytes = b"\0/.0127xgLKS\xff\n= ";
+        for (place, byte) in changes {
+            let place = place.index(archive.len());
+            archive[place] = bytes[byte.index(bytes.len())];
+        }
+        right_checksums(&mut archive);
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out");
+        match tgz(&gzip(&archive)[..], &out, &SMALL) {
+            Ok(()) => {
+                prop_assert_eq!(names(dir.path()), ["out"]);
+                scan(&out).unwrap().check_links().unwrap();
+            }
+            Err(error) => {
+                prop_assert!(matches!(error, Error::Archive { .. } | Error::BrokenArchive { .. }), "{:?}", error);
+                prop_assert_eq!(names(dir.path()), [] as [&str; 0]);
+            }
+        }
+    }
 }
 
 #[test]
