@@ -27,9 +27,9 @@ fn part<'n>(root: &'n Node, key: &'static str) -> &'n Node {
 fn artifacts(root: &Node, lock: &Lock) -> Outcome<()> {
     let systems = part(root, "systems");
     if lock.systems.is_empty() {
-        return fault(systems.at, Problem::Empty { what: "systems" });
+        return fault(systems.at, Problem::Empty { what: "`systems`" });
     }
-    for (key, node) in members(systems, "systems")? {
+    for (key, node) in members(systems, "`systems`")? {
         let system = key_word(key, "the system")?;
         let Some(artifact) = lock.systems.get(&system) else { continue };
         let ArtifactSource::Npm { version: found, .. } = &artifact.source;
@@ -42,8 +42,8 @@ fn artifacts(root: &Node, lock: &Lock) -> Outcome<()> {
 }
 
 fn exercises(root: &Node, lock: &Lock) -> Outcome<()> {
-    for (_, exercise) in members(part(root, "exercises"), "exercises")? {
-        for item in items(part(exercise, "packages"), "the exercise's packages")? {
+    for (_, exercise) in members(part(root, "exercises"), "`exercises`")? {
+        for item in items(part(exercise, "packages"), "`packages`")? {
             let id: PackageId = word(item, "the package's id")?;
             if lock.pin(&id).is_none() {
                 return fault(item.at, Problem::Unpinned { id });
@@ -57,7 +57,7 @@ fn packages(root: &Node, lock: &Lock) -> Outcome<()> {
     let named: BTreeSet<&PackageId> =
         lock.exercises.values().flat_map(|exercise| &exercise.packages).collect();
     for section in ["packages", "known"] {
-        for (key, node) in members(part(root, section), section)? {
+        for (key, node) in members(part(root, section), "`packages` or `known`")? {
             let id: PackageId = key_word(key, "the package's id")?;
             if section == "known" && lock.packages.contains_key(&id) {
                 return fault(key.at, Problem::PinnedAndKnown { id });
@@ -75,10 +75,10 @@ fn packages(root: &Node, lock: &Lock) -> Outcome<()> {
 
 fn reach(systems: &Node, lock: &Lock, id: &PackageId) -> Outcome<()> {
     if lock.packages.get(id).is_some_and(|package| package.reach == Reach::Only(BTreeSet::new())) {
-        return fault(systems.at, Problem::Empty { what: "the package's systems" });
+        return fault(systems.at, Problem::Empty { what: "`systems`" });
     }
-    for item in items(systems, "the package's systems")? {
-        let system = word(item, "the package's systems")?;
+    for item in items(systems, "`systems`")? {
+        let system = word(item, "the system")?;
         if !lock.systems.contains_key(&system) {
             return fault(item.at, Problem::ForeignSystem { system });
         }
@@ -87,7 +87,7 @@ fn reach(systems: &Node, lock: &Lock, id: &PackageId) -> Outcome<()> {
 }
 
 fn downloads(root: &Node, lock: &Lock) -> Outcome<()> {
-    for (key, node) in members(part(root, "downloads"), "downloads")? {
+    for (key, node) in members(part(root, "downloads"), "`downloads`")? {
         let url: crate::https_url::HttpsUrl = key_word(key, "the download's address")?;
         if url.is_npm_tarball() {
             return fault(key.at, Problem::RegistryAddress { url: url.to_string() });

@@ -128,7 +128,7 @@ pub enum Problem {
         item: String,
     },
     /// A package's manifest holds a field in a form that it never has, or an address.
-    #[error("a field of the package's manifest is refused")]
+    #[error(transparent)]
     Field {
         /// What is wrong with the field.
         source: FieldError,
@@ -197,6 +197,8 @@ pub enum Problem {
     },
 }
 
+const NO_ADDRESS: &str = "a lock names packages by name, version and integrity, never by an address";
+
 /// What is wrong with a word of the lock.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -204,6 +206,12 @@ pub enum WordError {
     /// An exercise's name.
     #[error(transparent)]
     ExerciseName(#[from] ExerciseNameError),
+    /// A header's name: letters in lower case, digits and hyphens.
+    #[error("{name:?} is no header's name in lower case")]
+    Header {
+        /// The name, at most its first 80 characters.
+        name: String,
+    },
     /// A package's name or id.
     #[error(transparent)]
     Package(#[from] package::Error),
@@ -297,10 +305,13 @@ impl Problem {
                 "merge opencode-cache.toml, take either side of the lock, then run `opencode-cache lock`"
                     .into(),
             ),
+            Problem::UnknownKey { key, .. } if matches!(key.as_str(), "resolved" | "tarball") => {
+                Some(NO_ADDRESS.into())
+            }
             Problem::UnknownKey { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
             Problem::Unknown { known, .. } => Some(format!("it can be {known}")),
             Problem::Field { source: FieldError::Address { .. } } | Problem::RegistryAddress { .. } => {
-                Some("a lock names packages by name, version and integrity, never by an address".into())
+                Some(NO_ADDRESS.into())
             }
             Problem::Unpinned { .. }
             | Problem::Unreferenced { .. }

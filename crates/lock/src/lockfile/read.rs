@@ -60,11 +60,11 @@ fn read(root: Node) -> Outcome<Lock> {
     let record = Record::of(&root, "the lock", &keys)?;
     let catalogue = record.required("catalogue")?;
     let lock = Lock {
-        opencode: word(record.required("opencode")?, "opencode")?,
-        systems: map(record.required("systems")?, "systems", |key, node| {
+        opencode: word(record.required("opencode")?, "`opencode`")?,
+        systems: map(record.required("systems")?, "`systems`", |key, node| {
             Ok((key_word(key, "the system")?, artifact(node)?))
         })?,
-        exercises: map(record.required("exercises")?, "exercises", |key, node| {
+        exercises: map(record.required("exercises")?, "`exercises`", |key, node| {
             let name: ExerciseName = key_word(key, "the exercise's name")?;
             let exercise = exercise(node)?;
             if name.fits(&exercise.kind) {
@@ -72,17 +72,17 @@ fn read(root: Node) -> Outcome<Lock> {
             }
             fault(key.at, Problem::ExerciseName { name: name.to_string(), kind: exercise.kind.as_str() })
         })?,
-        packages: map(record.required("packages")?, "packages", |key, node| {
+        packages: map(record.required("packages")?, "`packages`", |key, node| {
             Ok((key_word(key, "the package's id")?, package(node)?))
         })?,
-        known: map(record.required("known")?, "known", |key, node| {
+        known: map(record.required("known")?, "`known`", |key, node| {
             Ok((key_word(key, "the package's id")?, known(node)?))
         })?,
-        downloads: map(record.required("downloads")?, "downloads", |key, node| {
+        downloads: map(record.required("downloads")?, "`downloads`", |key, node| {
             Ok((key_word(key, "the download's address")?, download(node)?))
         })?,
         catalogue: if catalogue.value == json::Json::Null { None } else { Some(read_catalogue(catalogue)?) },
-        models: map(record.required("models")?, "models", |key, node| {
+        models: map(record.required("models")?, "`models`", |key, node| {
             Ok((plain(&key.text, key.at, "the provider")?, whole(node, "the number of models")?))
         })?,
     };
@@ -147,31 +147,31 @@ fn exercise(node: &Node) -> Outcome<Exercise> {
     let record = Record::of(node, "the exercise", &keys)?;
     Ok(Exercise {
         kind: exercise_kind(kind_word, record)?,
-        tags: map(record.required("tags")?, "tags", |key, node| {
+        tags: map(record.required("tags")?, "`tags`", |key, node| {
             let tags = map(node, "the package's tags", |tag, version| {
                 Ok((plain(&tag.text, tag.at, "the tag")?, word(version, "the tag's version")?))
             })?;
             Ok((key_word(key, "the package's name")?, tags))
         })?,
-        absent: set(record.required("absent")?, "absent")?,
-        packages: set(record.required("packages")?, "the exercise's packages")?,
+        absent: set(record.required("absent")?, "`absent`", "the package's name")?,
+        packages: set(record.required("packages")?, "`packages`", "the package's id")?,
     })
 }
 
 fn exercise_kind(kind: &str, record: Record<'_>) -> Outcome<ExerciseKind> {
     Ok(match kind {
         "config-dir" => ExerciseKind::ConfigDir {
-            dependencies: wanted(record.required("dependencies")?, "dependencies")?,
+            dependencies: wanted(record.required("dependencies")?, "`dependencies`")?,
         },
         "plugin" => ExerciseKind::Plugin { spec: registry_spec(record.required("spec")?)? },
         "provider" => ExerciseKind::Provider { spec: registry_spec(record.required("spec")?)? },
         "command" => ExerciseKind::Command { run: arguments(record.required("run")?)? },
         _ => ExerciseKind::SharedTree {
-            specs: items(record.required("specs")?, "specs")?
+            specs: items(record.required("specs")?, "`specs`")?
                 .iter()
                 .map(registry_spec)
                 .collect::<Outcome<_>>()?,
-            patched: wanted(record.required("patched")?, "patched")?,
+            patched: wanted(record.required("patched")?, "`patched`")?,
         },
     })
 }
@@ -199,9 +199,9 @@ fn registry_spec(node: &Node) -> Outcome<Spec> {
 }
 
 fn arguments(node: &Node) -> Outcome<Vec<String>> {
-    let arguments = items(node, "run")?;
+    let arguments = items(node, "`run`")?;
     if arguments.is_empty() {
-        return fault(node.at, Problem::Empty { what: "run" });
+        return fault(node.at, Problem::Empty { what: "`run`" });
     }
     arguments.iter().map(|item| plain(string(item, "the argument")?, item.at, "the argument")).collect()
 }
@@ -213,7 +213,7 @@ fn package(node: &Node) -> Outcome<Package> {
         size: whole(record.required("size")?, "the size")?,
         reach: match record.optional("systems") {
             None => Reach::Everywhere,
-            Some(systems) => Reach::Only(set(systems, "the package's systems")?),
+            Some(systems) => Reach::Only(set(systems, "`systems`", "the system")?),
         },
         manifest: manifest(record.required("manifest")?)?,
     })
@@ -270,10 +270,10 @@ fn download(node: &Node) -> Outcome<Download> {
 }
 
 fn headers(node: &Node) -> Outcome<BTreeMap<String, String>> {
-    map(node, "headers", |key, node| {
+    map(node, "`headers`", |key, node| {
         let lower_case = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         if key.text.is_empty() || !key.text.bytes().all(lower_case) {
-            let source = WordError::Text { text: key.text.chars().take(80).collect() };
+            let source = WordError::Header { name: key.text.chars().take(80).collect() };
             return fault(key.at, Problem::Word { what: "the header's name", source });
         }
         Ok((key.text.clone(), plain(string(node, "the header")?, node.at, "the header")?))

@@ -87,7 +87,10 @@ pub(super) fn whole<N: TryFrom<u64>>(node: &Node, what: &'static str) -> Outcome
     };
     match number {
         Some(number) => Ok(number),
-        None => wrong_form(node, what, "a whole number in range"),
+        None => {
+            let found = if matches!(node.value, Json::Number(_)) { "another number" } else { node.form() };
+            fault(node.at, Problem::WrongForm { what, expected: "a whole number from 0", found })
+        }
     }
 }
 
@@ -126,18 +129,22 @@ pub(super) fn plain(text: &str, at: usize, what: &'static str) -> Outcome<String
     Ok(text.to_owned())
 }
 
-/// A list of words, none twice.
-pub(super) fn set<W>(node: &Node, what: &'static str) -> Outcome<std::collections::BTreeSet<W>>
+/// A list of words, none twice; `item` names one of them in messages.
+pub(super) fn set<W>(
+    node: &Node,
+    what: &'static str,
+    item: &'static str,
+) -> Outcome<std::collections::BTreeSet<W>>
 where
     W: FromStr + Ord + std::fmt::Display,
     WordError: From<W::Err>,
 {
     let mut words = std::collections::BTreeSet::new();
-    for item in items(node, what)? {
-        let word: W = word(item, what)?;
+    for node in items(node, what)? {
+        let word: W = word(node, item)?;
         let text = word.to_string();
         if !words.insert(word) {
-            return fault(item.at, Problem::Repeated { item: text });
+            return fault(node.at, Problem::Repeated { item: text });
         }
     }
     Ok(words)

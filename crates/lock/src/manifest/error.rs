@@ -186,14 +186,16 @@ impl Problem {
     pub fn hint(&self) -> Option<String> {
         match self {
             Problem::UnknownKey { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
-            Problem::UnknownKey { known, .. } => Some(format!("there are {known}")),
+            Problem::UnknownKey { known, .. } => Some(format!("known here: {known}")),
             Problem::Unknown { known, .. } => Some(format!("it can be {known}")),
             Problem::NotSupportedYet { key: "source", .. } => {
                 Some("leave `source` out, or write \"npm\"".into())
             }
             Problem::OpencodeVersion { .. } => Some("for example \"1.18.18\"".into()),
             Problem::ExerciseName { .. } => Some("use letters, digits, `-`, `_` and `.`".into()),
-            Problem::Empty { key } => Some(format!("leave `{key}` out, or name something")),
+            Problem::Empty { key } if key == "systems" => {
+                Some("leave `systems` out to mean this machine".into())
+            }
             _ => None,
         }
     }
