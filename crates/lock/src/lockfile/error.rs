@@ -249,7 +249,7 @@ impl std::fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.problem.source()
+        std::error::Error::source(&self.problem)
     }
 }
 
@@ -266,10 +266,6 @@ impl Error {
 }
 
 impl Problem {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        std::error::Error::source(self)
-    }
-
     /// Stable code.
     pub fn code(&self) -> &'static str {
         match self {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::{nearest::nearest, system::System};
 
 /// A field of a package's manifest that a lock may hold: what npm's and bun's resolvers read, and what they copy into
-/// their own lock files (`OPENCODE.md`'s replay: `license`, `funding`, `bin`). Ordered by spelling.
+/// their own lock files (`license`, `funding`, `bin` …; `docs/LOCK.md` has the reason for each). Ordered by spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Field {
     /// `_hasShrinkwrap`: only ever `true`.
