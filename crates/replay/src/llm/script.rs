@@ -1,0 +1,65 @@
+//! What the model says, decided by the last message. Owns no wire format.
+
+use serde_json::Value;
+
+use super::{Reply, Turn};
+
+/// What a scripted model says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Script {
+    /// The text that it answers when no rule applies.
+    pub answer: String,
+    /// The text that it answers to a tool's result.
+    pub done: String,
+    /// When it calls a tool instead; the first rule that applies.
+    pub rules: Vec<Rule>,
+    /// The models that it lists.
+    pub models: Vec<String>,
+}
+
+/// When to call which tool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// It applies where the last user message contains this text …
+    pub trigger: String,
+    /// … and this tool is offered, which is called …
+    pub tool: String,
+    /// … with these arguments.
+    pub arguments: Value,
+}
+
+impl Script {
+    /// A model that always says the same.
+    #[must_use]
+    pub fn saying(answer: impl Into<String>) -> Self {
+        Self {
+            answer: answer.into(),
+            done: "done".to_owned(),
+            rules: Vec::new(),
+            models: vec!["scripted".to_owned()],
+        }
+    }
+
+    /// The same, calling `tool` with `arguments` when the last user message contains `trigger`.
+    #[must_use]
+    pub fn calling(mut self, trigger: impl Into<String>, tool: impl Into<String>, arguments: Value) -> Self {
+        self.rules.push(Rule { trigger: trigger.into(), tool: tool.into(), arguments });
+        self
+    }
+
+    pub(super) fn reply(&self, turn: &Turn) -> Reply {
+        if !turn.results.is_empty() {
+            return Reply::Text(self.done.clone());
+        }
+        // A request for a title repeats the user's text but offers no tools.
+        let applies = |rule: &&Rule| turn.user.contains(&rule.trigger) && turn.tools.contains(&rule.tool);
+        match self.rules.iter().find(applies) {
+            Some(rule) => Reply::Call {
+                id: format!("call_{}", turn.messages),
+                tool: rule.tool.clone(),
+                arguments: rule.arguments.clone(),
+            },
+            None => Reply::Text(self.answer.clone()),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Asking the registry that the user's npm configuration names: packuments, single versions, tarballs.
+//!
+//! Every request is bounded in time and size, repeated where that may help, and carries a credential only to the addresses that the
+//! credential is for. Nothing here knows an address of its own.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use hyper::Method;
+use serde_json::Value;
+use url::Url;
+
+use super::npmrc::{Credential, Settings};
+use super::packument::{Packument, Release};
+use super::route::tarball_path;
+use lock::{PackageId, PackageName};
+
+mod client;
+mod error;
+mod send;
+
+pub(crate) use client::build as build_client;
+pub use error::Error;
+pub(crate) use error::host_of;
+pub(crate) use send::Ask;
+pub use send::Download;
+
+/// Largest packument, in bytes after decompression. The largest ones of real packages are a tenth of it.
+pub const MAX_PACKUMENT: u64 = 256 * 1024 * 1024;
+/// Largest single-version document, in bytes. Read-mes are in it.
+pub const MAX_VERSION: u64 = 32 * 1024 * 1024;
+/// Largest tarball or other download, in bytes.
+pub const MAX_DOWNLOAD: u64 = 1024 * 1024 * 1024;
+
+/// How often a request is made, and how long is waited in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retry {
+    /// Tries in all, at least one.
+    pub tries: u32,
+    /// Wait before the second try; each further one waits four times as long. Up to a half is added at random, so that parallel
+    /// requests do not come back at the same instant.
+    pub wait: Duration,
+}
+
+impl Default for Retry {
+    /// Three tries, half a second: what a short fault of a registry lasts, and far less than npm's own minute.
+    fn default() -> Self {
+        Self { tries: 3, wait: Duration::from_millis(500) }
+    }
+}
+
+/// A thing that is there, or the registry's word that it is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Lookup<T> {
+    /// It is there.
+    Found(T),
+    /// The registry answered, with this status of the 4xx (404, 401, 403, …).
+    Absent {
+        /// The HTTP status.
+        status: u16,
+    },
+}
+
+impl<T> Lookup<T> {
+    /// The thing, where it is there.
+    pub fn found(self) -> Option<T> {
+        match self {
+            Self::Found(found) => Some(found),
+            Self::Absent { .. } => None,
+        }
+    }
+
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Lookup<U> {
+        match self {
+            Self::Found(found) => Lookup::Found(change(found)),
+            Self::Absent { status } => Lookup::Absent { status },
+        }
+    }
+}
+
+/// The registries of a configuration, and a client that reaches them. Cheap to clone. Its `Debug` shows no secret.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    default: Url,
+    scopes: BTreeMap<String, Url>,
+    credentials: Vec<Credential>,
+    /// Decompresses, for JSON.
+    text: reqwest::Client,
+    /// Never decompresses, for files.
+    plain: reqwest::Client,
+    retry: Retry,
+}
+
+impl Upstream {
+    /// The registries that `settings` name.
+    ///
+    /// # Errors
+    /// Where no registry is named, or a certificate or proxy cannot be used.
+    pub fn new(settings: &Settings) -> Result<Self, Error> {
+        let default = settings.registry.clone().ok_or(Error::NoRegistry)?;
+        let client = |gzip: bool| build_client(settings, gzip).map_err(|source| Error::Client { source });
+        Ok(Self {
+            default,
+            scopes: settings.scopes.clone(),
+            credentials: settings.credentials.clone(),
+            text: client(true)?,
+            plain: client(false)?,
+            retry: Retry::default(),
+        })
+    }
+
+    /// The same with other retries.
+    #[must_use]
+    pub fn with_retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Tries in all.
+    pub(crate) fn tries(&self) -> u32 {
+        self.retry.tries
+    }
+
+    /// The registry of a package: its scope's, or the default one.
+    #[must_use]
+    pub fn registry(&self, name: &PackageName) -> &Url {
+        name.scope().and_then(|scope| self.scopes.get(scope)).unwrap_or(&self.default)
+    }
+
+    /// Every registry host (with its port, where one is named), for messages and for lists of what may be contacted.
+    pub fn hosts(&self) -> impl Iterator<Item = String> {
+        let urls = std::iter::once(&self.default).chain(self.scopes.values());
+        urls.map(host_of).collect::<std::collections::BTreeSet<_>>().into_iter()
+    }
+
+    /// Everything about a package. Asks for the full document: the abbreviated one lacks `license` and `funding`, which npm writes
+    /// into lock files.
+    ///
+    /// # Errors
+    /// Where the registry cannot be reached, fails, or answers what is no packument.
+    pub async fn packument(&self, name: &PackageName) -> Result<Lookup<Packument>, Error> {
+        let url = self.document(name, None);
+        let ask = Ask::json(&url, MAX_PACKUMENT);
+        let wanted = name.clone();
+        let parse = move |bytes: &[u8]| Packument::parse(&wanted, bytes);
+        self.ask_json(&ask, parse).await
+    }
+
+    /// One version, by exact version or tag. Falls back to the packument where the registry does not answer such questions.
+    ///
+    /// # Errors
+    /// As [`Self::packument`].
+    pub async fn version(&self, name: &PackageName, version_or_tag: &str) -> Result<Lookup<Release>, Error> {
+        let url = self.document(name, Some(version_or_tag));
+        let parse =
+            |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).map(|document| Release::parse(&document));
+        match self.ask_json(&Ask::json(&url, MAX_VERSION), parse).await? {
+            Lookup::Found(Some(release)) => return Ok(Lookup::Found(release)),
+            Lookup::Absent { status } if status != 404 && status != 405 => {
+                return Ok(Lookup::Absent { status });
+            }
+            _ => {}
+        }
+        let picked = self.packument(name).await?.map(|packument| packument.pick(version_or_tag).cloned());
+        Ok(match picked {
+            Lookup::Found(Some(release)) => Lookup::Found(release),
+            Lookup::Found(None) => Lookup::Absent { status: 404 },
+            Lookup::Absent { status } => Lookup::Absent { status },
+        })
+    }
+
+    /// Starts the download of a package's tarball at byte `offset`: from the registry's conventional address, else from where the
+    /// registry says that it is. `release` saves the question where it was asked already.
+    ///
+    /// # Errors
+    /// Where the registry cannot be reached or fails. The body's own errors come from the [`Download`].
+    pub async fn tarball(
+        &self,
+        id: &PackageId,
+        release: Option<&Release>,
+        offset: u64,
+    ) -> Result<Lookup<Download>, Error> {
+        let registry = self.registry(&id.name);
+        let conventional = join(registry, &tarball_path(&id.name, &id.version));
+        let stated = release.and_then(|release| release.tarball.as_ref());
+        // A mirror's documents may still name the host that it mirrors; the mirror is asked first.
+        let first = stated.filter(|url| same_host(url, registry)).unwrap_or(&conventional);
+        let answer = self.download(first, offset).await?;
+        let Lookup::Absent { status } = answer else { return Ok(answer) };
+        let second = match stated {
+            Some(url) => Some(url.clone()),
+            None => self
+                .version(&id.name, &id.version.to_string())
+                .await?
+                .found()
+                .and_then(|release| release.tarball),
+        };
+        match second.filter(|url| url != first) {
+            Some(url) => self.download(&url, offset).await,
+            None => Ok(Lookup::Absent { status }),
+        }
+    }
+
+    /// Starts the download of any address at byte `offset`. The server may ignore the offset: see [`Download::offset`].
+    ///
+    /// # Errors
+    /// Where the host cannot be reached or fails.
+    pub async fn download(&self, url: &Url, offset: u64) -> Result<Lookup<Download>, Error> {
+        self.ask_retrying(&Ask::file(url, offset))
+            .await
+            .map(|answer| answer.map(|response| Download::new(url, response)))
+    }
+
+    /// The size in bytes of what an address holds, where the server says it.
+    ///
+    /// # Errors
+    /// Where the host cannot be reached or fails.
+    pub async fn head_size(&self, url: &Url) -> Result<Lookup<Option<u64>>, Error> {
+        let ask = Ask { method: Method::HEAD, ..Ask::file(url, 0) };
+        match self.ask_retrying(&ask).await? {
+            Lookup::Found(response) => {
+                let length = response.headers().get(hyper::header::CONTENT_LENGTH);
+                Ok(Lookup::Found(length.and_then(|length| length.to_str().ok()?.parse().ok())))
+            }
+            // Some servers know no HEAD: the head of a GET tells the same, and its body is never read.
+            Lookup::Absent { status: 403..=405 } => {
+                Ok(self.download(url, 0).await?.map(|download| download.total()))
+            }
+            Lookup::Absent { status } => Ok(Lookup::Absent { status }),
+        }
+    }
+
+    fn document(&self, name: &PackageName, version_or_tag: Option<&str>) -> Url {
+        let mut url = self.registry(name).clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().push(name.as_str());
+            segments.extend(version_or_tag);
+        }
+        url
+    }
+}
+
+fn same_host(one: &Url, other: &Url) -> bool {
+    one.host_str() == other.host_str() && one.port_or_known_default() == other.port_or_known_default()
+}
+
+fn join(registry: &Url, path: &str) -> Url {
+    let mut url = registry.clone();
+    url.set_path(&format!("{}{path}", registry.path()));
+    url
+}

@@ -1,0 +1,288 @@
+//! One question to the outside: credentials, redirects, retries, bounds.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, HeaderValue, LOCATION, RANGE, RETRY_AFTER,
+};
+use hyper::{Method, StatusCode};
+use reqwest::Response;
+use url::Url;
+
+use super::error::{Error, host_of};
+use super::{Lookup, Retry, Upstream};
+use crate::registry::npmrc::{Credential, prefix_of};
+
+/// Redirects that are followed. Release downloads take two.
+const MAX_REDIRECTS: usize = 10;
+/// Longest wait that a host's `Retry-After` can ask for, in seconds.
+const MAX_AFTER: u64 = 30;
+
+/// A question.
+pub(crate) struct Ask<'a> {
+    pub(crate) method: Method,
+    pub(crate) url: &'a Url,
+    pub(crate) accept: &'static str,
+    /// Start at this byte.
+    pub(crate) offset: u64,
+    /// For a document: the bound of its size in bytes. A file's bound is its reader's matter.
+    pub(crate) limit: Option<u64>,
+}
+
+impl<'a> Ask<'a> {
+    pub(crate) fn json(url: &'a Url, limit: u64) -> Self {
+        Self { method: Method::GET, url, accept: "application/json", offset: 0, limit: Some(limit) }
+    }
+
+    pub(crate) fn file(url: &'a Url, offset: u64) -> Self {
+        Self { method: Method::GET, url, accept: "*/*", offset, limit: None }
+    }
+}
+
+impl Upstream {
+    /// Asks for a document and parses it (on a thread where that may take long), with retries.
+    pub(super) async fn ask_json<T, P>(&self, ask: &Ask<'_>, parse: P) -> Result<Lookup<T>, Error>
+    where
+        T: Send + 'static,
+        P: FnOnce(&[u8]) -> Result<T, serde_json::Error> + Send + 'static,
+    {
+        let mut patience = Patience::of(self.retry);
+        let bytes = loop {
+            match self.whole(ask).await {
+                Ok(Lookup::Found(bytes)) => break bytes,
+                Ok(Lookup::Absent { status }) => return Ok(Lookup::Absent { status }),
+                Err(error) => patience.wait(error).await?,
+            }
+        };
+        let malformed =
+            |source| Error::Malformed { host: host_of(ask.url), path: ask.url.path().to_owned(), source };
+        let parsed = tokio::task::spawn_blocking(move || parse(&bytes)).await;
+        parsed
+            .map_err(|panic| malformed(serde::de::Error::custom(panic)))?
+            .map_err(malformed)
+            .map(Lookup::Found)
+    }
+
+    /// Asks, with retries, for a successful answer whose body is still to come.
+    pub(super) async fn ask_retrying(&self, ask: &Ask<'_>) -> Result<Lookup<Response>, Error> {
+        let mut patience = Patience::of(self.retry);
+        loop {
+            match self.once(ask).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => patience.wait(error).await?,
+            }
+        }
+    }
+
+    async fn whole(&self, ask: &Ask<'_>) -> Result<Lookup<Bytes>, Error> {
+        let mut response = match self.once(ask).await? {
+            Lookup::Found(response) => response,
+            Lookup::Absent { status } => return Ok(Lookup::Absent { status }),
+        };
+        let limit = ask.limit.unwrap_or(super::MAX_DOWNLOAD);
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|source| Error::transport(ask.url, source))? {
+            if (bytes.len() as u64).saturating_add(chunk.len() as u64) > limit {
+                return Err(Error::too_large(ask.url, limit));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(Lookup::Found(bytes.into()))
+    }
+
+    /// One try: follows redirects, sorts the status.
+    async fn once(&self, ask: &Ask<'_>) -> Result<Lookup<Response>, Error> {
+        let mut url = ask.url.clone();
+        for _ in 0..=MAX_REDIRECTS {
+            let response = self.send(ask, &url).await?;
+            let status = response.status();
+            if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
+                url = target(&url, &response)?;
+                continue;
+            }
+            if status.is_success() {
+                return Ok(Lookup::Found(response));
+            }
+            let passing = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
+            if status.is_client_error() && !passing {
+                return Ok(Lookup::Absent { status: status.as_u16() });
+            }
+            let after =
+                response.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
+            return Err(Error::Status {
+                host: host_of(&url),
+                path: url.path().to_owned(),
+                status: status.as_u16(),
+                after,
+            });
+        }
+        Err(Error::Redirect { host: host_of(ask.url), path: ask.url.path().to_owned() })
+    }
+
+    async fn send(&self, ask: &Ask<'_>, url: &Url) -> Result<Response, Error> {
+        let client = if ask.limit.is_some() { &self.text } else { &self.plain };
+        let mut request = client.request(ask.method.clone(), url.clone()).header(ACCEPT, ask.accept);
+        if ask.limit.is_none() {
+            request = request.header(ACCEPT_ENCODING, "identity");
+        }
+        if ask.offset > 0 {
+            request = request.header(RANGE, format!("bytes={}-", ask.offset));
+        }
+        if let Some(credential) = credential_for(&self.credentials, url)
+            && let Ok(mut value) = HeaderValue::from_str(credential.header.reveal())
+        {
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        request.send().await.map_err(|source| Error::transport(url, source))
+    }
+}
+
+/// The credential for an address: the one of the longest prefix, on the same host and port.
+fn credential_for<'a>(credentials: &'a [Credential], url: &Url) -> Option<&'a Credential> {
+    let address = prefix_of(url);
+    let covers = |credential: &&Credential| {
+        address.starts_with(&credential.prefix) || format!("{address}/") == credential.prefix
+    };
+    credentials.iter().filter(covers).max_by_key(|credential| credential.prefix.len())
+}
+
+/// Where a redirect leads. Never from https to http: what was asked for under TLS is not taken without.
+fn target(url: &Url, response: &Response) -> Result<Url, Error> {
+    let failed = || Error::Redirect { host: host_of(url), path: url.path().to_owned() };
+    let location =
+        response.headers().get(LOCATION).and_then(|location| location.to_str().ok()).ok_or_else(failed)?;
+    let target = url.join(location).map_err(|_| failed())?;
+    let safe = match target.scheme() {
+        "https" => true,
+        "http" => url.scheme() == "http",
+        _ => false,
+    };
+    if safe { Ok(target) } else { Err(failed()) }
+}
+
+/// The tries that are left.
+struct Patience {
+    left: u32,
+    wait: Duration,
+}
+
+impl Patience {
+    fn of(retry: Retry) -> Self {
+        Self { left: retry.tries.saturating_sub(1), wait: retry.wait }
+    }
+
+    /// Waits before the next try; gives the error back where there is none or where it would not help.
+    async fn wait(&mut self, error: Error) -> Result<(), Error> {
+        if self.left == 0 || !error.passing() {
+            return Err(error);
+        }
+        let asked = match &error {
+            Error::Status { after: Some(seconds), .. } => Duration::from_secs((*seconds).min(MAX_AFTER)),
+            _ => Duration::ZERO,
+        };
+        tracing::debug!(%error, "trying again");
+        tokio::time::sleep(jittered(self.wait).max(asked)).await;
+        self.left -= 1;
+        self.wait *= 4;
+        Ok(())
+    }
+}
+
+/// The wait with up to a half of it added at random.
+fn jittered(wait: Duration) -> Duration {
+    // A new RandomState is seeded anew: all the randomness that spreading retries needs.
+    let random = RandomState::new().build_hasher().finish() % 1024;
+    wait + wait.mul_f64(random as f64 / 2048.0)
+}
+
+/// A download under way.
+#[derive(Debug)]
+pub struct Download {
+    url: Url,
+    response: Response,
+    offset: u64,
+    total: Option<u64>,
+}
+
+impl Download {
+    pub(super) fn new(url: &Url, response: Response) -> Self {
+        let range =
+            response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok()).and_then(range);
+        let (offset, total) = match (response.status(), range) {
+            (StatusCode::PARTIAL_CONTENT, Some((start, total))) => (start, total),
+            _ => (0, response.content_length()),
+        };
+        Self { url: url.clone(), response, offset, total }
+    }
+
+    /// The byte that it starts at: what was asked for, or 0 where the server ignored that.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// The size of the whole in bytes, where the server says it.
+    #[must_use]
+    pub fn total(&self) -> Option<u64> {
+        self.total
+    }
+
+    /// The host (and port) that was asked.
+    #[must_use]
+    pub fn host(&self) -> String {
+        host_of(&self.url)
+    }
+
+    /// The next bytes; `None` at the end.
+    ///
+    /// # Errors
+    /// Where the connection breaks off or stays silent.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        self.response.chunk().await.map_err(|source| Error::transport(&self.url, source))
+    }
+}
+
+/// Start and total of a `Content-Range: bytes 5-9/10`.
+fn range(text: &str) -> Option<(u64, Option<u64>)> {
+    let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
+    let start = range.split_once('-')?.0.parse().ok()?;
+    Some((start, total.parse().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registry::npmrc::Secret;
+
+    #[test]
+    fn a_credential_goes_to_its_own_host_port_and_path_only() {
+        let credential = |prefix: &str| Credential { prefix: prefix.to_owned(), header: Secret::new(prefix) };
+        let all = [credential("a.invalid/"), credential("a.invalid/team/"), credential("b.invalid:8080/")];
+        let chosen =
+            |url: &str| credential_for(&all, &Url::parse(url).unwrap()).map(|found| found.prefix.as_str());
+        assert_eq!(chosen("https://a.invalid/x"), Some("a.invalid/"));
+        assert_eq!(chosen("https://a.invalid/team/x"), Some("a.invalid/team/"));
+        assert_eq!(chosen("https://a.invalid/team"), Some("a.invalid/team/"));
+        assert_eq!(chosen("https://a.invalid/teamwork/x"), Some("a.invalid/"));
+        assert_eq!(chosen("http://b.invalid:8080/x"), Some("b.invalid:8080/"));
+        for other in [
+            "https://a.invalid:444/",
+            "https://b.invalid/x",
+            "https://a.invalid.evil.invalid/",
+            "https://xa.invalid/",
+        ] {
+            assert_eq!(chosen(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn content_ranges() {
+        assert_eq!(range("bytes 5-9/10"), Some((5, Some(10))));
+        assert_eq!(range("bytes 5-9/*"), Some((5, None)));
+        assert_eq!(range("bytes */10"), None);
+        assert_eq!(range("lines 1-2/3"), None);
+    }
+}

@@ -1,0 +1,10 @@
+//! What the loopback servers promise, seen through real HTTP clients.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set up its world fails there")]
+
+mod llm;
+mod npm;
+mod record;
+mod replay_http;
+mod support;
+mod upstream;
+mod vendor;
