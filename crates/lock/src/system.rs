@@ -86,15 +86,15 @@ impl System {
 
     /// Whether npm would install a package with these `os`, `cpu` and `libc` lists here. A list may hold `any`, words
     /// (one has to match) and words negated with `!` (none may match); an empty list allows everything. A `libc` list
-    /// with a plain word fits no system without a libc of npm's naming (macOS).
+    /// that says anything, even `any`, keeps a package off systems without a libc of npm's naming (macOS): as npm 11 does.
     pub fn allows<S: AsRef<str>>(self, os: &[S], cpu: &[S], libc: &[S]) -> bool {
-        list_allows(Some(self.npm_os()), os)
-            && list_allows(Some(self.npm_cpu()), cpu)
-            && list_allows(self.npm_libc(), libc)
+        list_allows(self.npm_os(), os)
+            && list_allows(self.npm_cpu(), cpu)
+            && self.npm_libc().map_or(libc.is_empty(), |own| list_allows(own, libc))
     }
 }
 
-fn list_allows<S: AsRef<str>>(value: Option<&str>, list: &[S]) -> bool {
+fn list_allows<S: AsRef<str>>(value: &str, list: &[S]) -> bool {
     if let [only] = list
         && only.as_ref() == "any"
     {
@@ -103,11 +103,11 @@ fn list_allows<S: AsRef<str>>(value: Option<&str>, list: &[S]) -> bool {
     let (mut plain, mut matched) = (false, false);
     for entry in list {
         match entry.as_ref().strip_prefix('!') {
-            Some(negated) if Some(negated) == value => return false,
+            Some(negated) if negated == value => return false,
             Some(_) => {}
             None => {
                 plain = true;
-                matched |= Some(entry.as_ref()) == value;
+                matched |= entry.as_ref() == value;
             }
         }
     }
@@ -163,7 +163,8 @@ mod tests {
         assert!(linux.allows(&["any"], &["any"], &["any"]));
         assert!(!mac.allows(&["darwin"], &["arm64"], &["glibc"]));
         assert!(mac.allows(&["darwin"], &["arm64"], none));
-        assert!(mac.allows(none, none, &["!musl"]));
+        assert!(!mac.allows(none, none, &["!musl"]));
+        assert!(!mac.allows(none, none, &["any"]));
     }
 
     #[test]
