@@ -26,8 +26,11 @@ pub fn new_link(directory: BorrowedFd<'_>, name: &[u8], target: &[u8]) -> Result
 
 /// A link in place of what is there.
 pub fn replace_by_link(directory: BorrowedFd<'_>, name: &[u8], target: &[u8]) -> Result<(), Errno> {
-    let temporary = temporary(|temporary| symlinkat(target, directory, temporary))?.0;
-    moved(directory, &temporary, renameat(directory, temporary.as_slice(), directory, name))
+    repeated(|| {
+        let temporary = temporary(|temporary| symlinkat(target, directory, temporary))?.0;
+        let renamed = renameat(directory, temporary.as_slice(), directory, name);
+        moved(directory, &temporary, renamed)
+    })
 }
 
 /// Whether a file may be put in place of another.
@@ -74,13 +77,27 @@ fn put(
     directory: BorrowedFd<'_>,
     content: &[u8],
     modified: Option<Timespec>,
-    rename: impl FnOnce(&[u8]) -> Result<(), Errno>,
+    rename: impl Fn(&[u8]) -> Result<(), Errno>,
 ) -> Result<(), Errno> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(0o644);
-    let (temporary, file) = temporary(|name| openat(directory, name, flags, mode))?;
-    let written = fill(&file, content, modified).and_then(|()| rename(&temporary));
-    moved(directory, &temporary, written)
+    repeated(|| {
+        let (temporary, file) = temporary(|name| openat(directory, name, flags, mode))?;
+        let written = fill(&file, content, modified).and_then(|()| rename(&temporary));
+        moved(directory, &temporary, written)
+    })
+}
+
+/// Does it again where the temporary file was gone: a wrapper that has the lock tidied it away, while
+/// this one got none.
+fn repeated(step: impl Fn() -> Result<(), Errno>) -> Result<(), Errno> {
+    for _ in 0..2 {
+        match step() {
+            Err(Errno::NOENT) => {}
+            result => return result,
+        }
+    }
+    step()
 }
 
 fn fill(file: &OwnedFd, content: &[u8], modified: Option<Timespec>) -> Result<(), Errno> {

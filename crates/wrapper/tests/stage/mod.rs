@@ -62,8 +62,8 @@ impl Stage {
         for directory in [&bin, &lib.join("bin")] {
             fs::create_dir_all(directory).unwrap();
         }
-        fs::copy(env!("CARGO_BIN_EXE_opencode-wrapper"), bin.join("opencode")).unwrap();
-        fs::copy(program("cat"), lib.join("bin/opencode")).unwrap();
+        copy_program(Path::new(env!("CARGO_BIN_EXE_opencode-wrapper")), &bin.join("opencode"));
+        copy_program(&program("cat"), &lib.join("bin/opencode"));
         fs::write(lib.join("restore.mjs"), "").unwrap();
 
         let mut text = LinkMap::new("lib/opencode/bin/opencode", &map.root);
@@ -218,6 +218,13 @@ pub fn strings(run: &Run) -> Vec<String> {
     let strings = run.stdout.split(|byte| *byte == 0);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     strings.filter(|bytes| !bytes.is_empty()).map(text).collect()
+}
+
+/// Copies a program by `cp`: were this process to write it, a child that another test's thread forks at
+/// that moment would hold it open for writing, and executing it would fail (`Text file busy`).
+fn copy_program(from: &Path, to: &Path) {
+    let status = Command::new(program("cp")).arg(from).arg(to).status();
+    assert!(status.unwrap().success());
 }
 
 /// A program of the machine.
