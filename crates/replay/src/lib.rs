@@ -8,6 +8,7 @@
 mod answer;
 mod serve;
 
+pub mod dns;
 pub mod llm;
 pub mod registry;
 pub mod vendor;

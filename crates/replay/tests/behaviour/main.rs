@@ -1,6 +1,7 @@
 //! What the loopback servers promise, seen through real HTTP clients.
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its world fails there")]
 
+mod dns;
 mod llm;
 mod npm;
 mod record;
