@@ -1,0 +1,152 @@
+//! The thread that starts programs. It alone carries the seccomp filter, which what it starts inherits, so that the rest of the
+//! first process is never held up by the supervisor. Never waits for what it has started.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+
+use rustix::process::{Resource, Rlimit, Signal};
+
+use super::filter;
+use crate::sys;
+use crate::wire::{Failure, Plan, Step};
+
+/// Threads allowed per process that is allowed: the kernel's own bound counts threads. It is the second line behind the watch.
+const THREADS_PER_PROCESS: u64 = 64;
+
+/// A program to start.
+pub struct Job {
+    pub argv: Vec<OsString>,
+    pub env: Vec<(OsString, OsString)>,
+    pub cwd: OsString,
+}
+
+/// A program that was started.
+pub struct Started {
+    pub pid: i32,
+    /// Its stdout and stderr.
+    pub pipes: Vec<OwnedFd>,
+}
+
+/// The thread, as the rest of the first process sees it.
+pub struct Spawner {
+    jobs: Sender<Job>,
+    results: Receiver<Result<Started, Failure>>,
+}
+
+/// What every program is bounded by from its start.
+#[derive(Clone, Copy)]
+struct Bounds {
+    threads: Option<u64>,
+    file_bytes: Option<u64>,
+    dies_with_us: bool,
+}
+
+impl Spawner {
+    /// Starts the thread; gives the listener of notifications where attempts are counted.
+    pub fn new(plan: &Plan) -> Result<(Self, Option<OwnedFd>), Failure> {
+        let (jobs, to_do) = channel::<Job>();
+        let (done, results) = channel();
+        let (installed, installation) = channel();
+        let count = plan.count;
+        let bounds = Bounds {
+            // A direct sandbox shares its user with the rest of the machine, and so did all before Linux 5.14.
+            threads: (!plan.direct && counts_per_namespace())
+                .then(|| u64::from(plan.processes).saturating_mul(THREADS_PER_PROCESS)),
+            file_bytes: plan.file_bytes,
+            dies_with_us: plan.direct,
+        };
+        thread::spawn(move || {
+            let outcome = sys::install_filter(&filter::program(count), count);
+            let ready = outcome.is_ok();
+            if installed.send(outcome).is_err() || !ready {
+                return;
+            }
+            for job in to_do {
+                if done.send(start(&job, bounds)).is_err() {
+                    return;
+                }
+            }
+        });
+        let listener =
+            installation.recv().map_err(io::Error::other).and_then(|outcome| outcome).map_err(|error| {
+                let step = if count { Step::Count } else { Step::Build };
+                Failure::new(step, "install a system call filter", None, &error)
+            })?;
+        Ok((Self { jobs, results }, listener))
+    }
+
+    /// Starts a program.
+    pub fn start(&self, job: Job) -> Result<Started, Failure> {
+        let gone = || Failure {
+            step: Step::Other,
+            verb: "reach the starting thread".to_owned(),
+            path: None,
+            errno: libc::ESRCH,
+        };
+        self.jobs.send(job).map_err(|_| gone())?;
+        self.results.recv().map_err(|_| gone())?
+    }
+}
+
+fn start(job: &Job, bounds: Bounds) -> Result<Started, Failure> {
+    let fail =
+        |error: &io::Error, what: &Path| Failure::new(Step::Start, "start", Some(what.to_path_buf()), error);
+    let cwd = Path::new(&job.cwd);
+    if let Err(error) = cwd.metadata() {
+        return Err(Failure::new(Step::Build, "go to", Some(cwd.to_path_buf()), &error));
+    }
+    let (program, arguments) = job
+        .argv
+        .split_first()
+        .ok_or_else(|| fail(&io::Error::from_raw_os_error(libc::EINVAL), Path::new("")))?;
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(job.env.iter().map(|(name, value)| (name, value)))
+        .current_dir(cwd)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    sys::before_exec(&mut command, move || bound(bounds));
+    let mut child = command.spawn().map_err(|error| fail(&error, Path::new(program)))?;
+    let pipes = [child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from)];
+    Ok(Started { pid: child.id() as i32, pipes: pipes.into_iter().flatten().collect() })
+}
+
+/// Runs between fork and exec: system calls only.
+fn bound(bounds: Bounds) -> io::Result<()> {
+    lower(Resource::Core, 0)?;
+    if let Some(threads) = bounds.threads {
+        lower(Resource::Nproc, threads)?;
+    }
+    if let Some(bytes) = bounds.file_bytes {
+        lower(Resource::Fsize, bytes)?;
+    }
+    if bounds.dies_with_us {
+        rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    }
+    Ok(())
+}
+
+fn lower(resource: Resource, bound: u64) -> io::Result<()> {
+    let present = rustix::process::getrlimit(resource).maximum;
+    let bound = Some(present.map_or(bound, |present| present.min(bound)));
+    let new = Rlimit { current: bound, maximum: bound };
+    Ok(rustix::process::setrlimit(resource, new)?)
+}
+
+/// Whether the kernel counts a user's processes per user namespace (Linux 5.14).
+fn counts_per_namespace() -> bool {
+    let uname = rustix::system::uname();
+    let release = uname.release().to_string_lossy().into_owned();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|n| n.parse::<u32>().ok());
+    (numbers.next(), numbers.next()) >= (Some(5), Some(14))
+}
