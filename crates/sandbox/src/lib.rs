@@ -3,8 +3,8 @@
 //!
 //! Owns the concept of a *sandbox*: one set of Linux namespaces (user, mount, network, pid, ipc, uts) with a small first process
 //! that starts commands on request. Works as root and as an ordinary user, in containers that allow user namespaces, and needs no
-//! program from outside. It never falls back silently: [`probe`] says what can be had, and where no isolation can be had,
-//! [`Sandbox::start`] is an error.
+//! program from outside; Linux 5.12 or newer, x86_64 or aarch64. It never falls back silently: [`probe`] says what can be had,
+//! and where no isolation can be had, [`Sandbox::start`] is an error.
 //!
 //! The caller's own executable is started again as the sandbox's first process, so **[`hidden_main`] must be the first call in the
 //! caller's `main`**.

@@ -64,7 +64,8 @@ pub struct Limits {
     /// Resident anonymous and shared memory of all programs together, in bytes, looked at ten times a second. Address space is
     /// not bounded: JavaScriptCore reserves far more than it uses.
     pub memory_bytes: u64,
-    /// Processes (not threads) at once.
+    /// Processes (not threads) at once, looked at ten times a second. For ordinary users the kernel itself (Linux 5.14) refuses more
+    /// than eight times as many threads; without namespaces, and for root, there is the look only.
     pub processes: u32,
     /// The largest file that may be written, in bytes.
     pub file_bytes: Option<u64>,

@@ -30,6 +30,12 @@ pub fn fork() -> io::Result<Option<Pid>> {
     Ok(Pid::from_raw(pid as i32))
 }
 
+/// Has ended children wait to be reaped, also where the caller's caller ignored them.
+pub fn keep_ended_children() {
+    // SAFETY: no function of ours is installed.
+    unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+}
+
 /// Kills every process of this pid namespace but its first. Only for that first process.
 pub fn kill_all_of_the_namespace() -> io::Result<()> {
     // SAFETY: no memory is involved.

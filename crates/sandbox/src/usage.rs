@@ -1,6 +1,6 @@
 //! How much the programs of a sandbox use together, as `/proc` tells. Never judges whether that is too much.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
@@ -36,8 +36,8 @@ pub struct Usage {
     pub processes: Vec<i32>,
 }
 
-/// Reads the present usage; once more than `most` processes count, it may stop looking for further ones. A process that ends
-/// meanwhile counts as not there.
+/// Reads the present usage; stops looking as soon as more than `most` processes count. A process that ends meanwhile counts as
+/// not there.
 pub fn read(proc: &Path, scope: Scope, most: usize) -> io::Result<Usage> {
     // The numbers first and alone: reading each process's status meanwhile would never catch up with a fork bomb, whose numbers
     // only grow.
@@ -45,26 +45,48 @@ pub fn read(proc: &Path, scope: Scope, most: usize) -> io::Result<Usage> {
         Scope::AllButFirst => most.saturating_add(2),
         Scope::Below(_) => MOST_LISTED,
     };
-    let mut all = HashMap::new();
-    for pid in numbers(proc, listed)? {
-        if let Some(status) = status(&proc.join(pid.to_string()).join("status")) {
-            all.insert(pid, status);
-        }
-    }
-    let mut usage = Usage::default();
-    for (pid, status) in &all {
-        let counts = match scope {
-            Scope::AllButFirst => *pid != 1,
-            Scope::Below(ancestor) => descends(&all, *pid, ancestor),
-        };
-        if counts {
-            usage.memory_bytes += status.memory_bytes;
-            usage.processes.push(*pid);
-        }
-    }
-    Ok(usage)
+    let numbers = numbers(proc, listed)?;
+    let read = |pid: &i32| Some((*pid, status(&proc.join(pid.to_string()).join("status"))?));
+    Ok(sum(numbers.iter().filter_map(read), scope, most))
 }
 
+/// The usage of those that count.
+fn sum(statuses: impl Iterator<Item = (i32, Status)>, scope: Scope, most: usize) -> Usage {
+    let mut usage = Usage::default();
+    let mut family = HashSet::new();
+    let mut strangers = Vec::new();
+    for (pid, status) in statuses {
+        let counts = match scope {
+            Scope::AllButFirst => pid != 1,
+            Scope::Below(ancestor) => status.parent == ancestor || family.contains(&status.parent),
+        };
+        if !counts {
+            strangers.push((pid, status));
+            continue;
+        }
+        family.insert(pid);
+        usage.add(pid, status);
+        if usage.processes.len() > most {
+            return usage;
+        }
+    }
+    // A parent has the larger number only after the numbers have wrapped around.
+    while let Some(at) = strangers.iter().position(|(_, status)| family.contains(&status.parent)) {
+        let (pid, status) = strangers.swap_remove(at);
+        family.insert(pid);
+        usage.add(pid, status);
+    }
+    usage
+}
+
+impl Usage {
+    fn add(&mut self, pid: i32, status: Status) {
+        self.memory_bytes += status.memory_bytes;
+        self.processes.push(pid);
+    }
+}
+
+/// The numbers of all processes, the smallest first.
 fn numbers(proc: &Path, most: usize) -> io::Result<Vec<i32>> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(proc)? {
@@ -73,20 +95,8 @@ fn numbers(proc: &Path, most: usize) -> io::Result<Vec<i32>> {
             break;
         }
     }
+    numbers.sort_unstable();
     Ok(numbers)
-}
-
-fn descends(all: &HashMap<i32, Status>, pid: i32, ancestor: i32) -> bool {
-    let mut at = pid;
-    // Numbers can be reused while the directory is read, so that a circle is possible; no chain is longer than all.
-    for _ in 0..all.len() {
-        match all.get(&at) {
-            Some(status) if status.parent == ancestor => return true,
-            Some(status) => at = status.parent,
-            None => return false,
-        }
-    }
-    false
 }
 
 fn status(path: &Path) -> Option<Status> {
@@ -127,11 +137,15 @@ mod tests {
     }
 
     #[test]
-    fn descendants_are_found_through_generations_and_circles_end() {
-        let at = |parent| Status { parent, memory_bytes: 0 };
-        let all = HashMap::from([(2, at(1)), (3, at(2)), (4, at(3)), (8, at(9)), (9, at(8))]);
-        assert!(descends(&all, 4, 2));
-        assert!(!descends(&all, 2, 2));
-        assert!(!descends(&all, 8, 2));
+    fn descendants_are_found_through_generations_in_any_order_and_circles_end() {
+        let at = |pid, parent| (pid, Status { parent, memory_bytes: 1 });
+        let all = [at(2, 1), at(3, 2), at(4, 3), at(5, 9), at(8, 3), at(9, 8), at(20, 21), at(21, 20)];
+        let usage = |scope, most| sum(all.into_iter(), scope, most);
+        let mut below = usage(Scope::Below(2), 10);
+        below.processes.sort_unstable();
+        assert_eq!(below, Usage { memory_bytes: 5, processes: vec![3, 4, 5, 8, 9] });
+        assert_eq!(usage(Scope::Below(2), 1).processes.len(), 2);
+        assert_eq!(usage(Scope::Below(9), 10).processes, [5]);
+        assert_eq!(usage(Scope::AllButFirst, 10).processes.len(), 8);
     }
 }

@@ -15,9 +15,9 @@ use crate::wire::{Channel, Failure, Order, Plan, Reply, Step};
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Builds the sandbox and serves it to its end.
-pub fn run(plan: &Plan, control: Channel, events: Channel) -> io::Result<()> {
+pub fn run(plan: &Plan, nice: i32, control: Channel, events: Channel) -> io::Result<()> {
     let built = build(plan, &control);
-    let ready = built.and_then(|()| seal(plan, &control, events));
+    let ready = built.and_then(|()| seal(plan, nice, &control, events));
     match ready {
         Ok((spawner, shared)) => {
             let served = serve(&control, &spawner, &shared);
@@ -44,7 +44,7 @@ fn build(plan: &Plan, control: &Channel) -> Result<(), Failure> {
     control.send(&Reply::Built { dns }, &borrowed).or_fail("answer", None)
 }
 
-fn seal(plan: &Plan, control: &Channel, events: Channel) -> Result<(Spawner, Shared), Failure> {
+fn seal(plan: &Plan, nice: i32, control: &Channel, events: Channel) -> Result<(Spawner, Shared), Failure> {
     let order = control.receive().or_fail("read an order", None)?;
     let Some((Order::Seal, _)) = order else {
         return Err(io::Error::from(io::ErrorKind::InvalidData)).or_fail("read an order", None);
@@ -54,7 +54,7 @@ fn seal(plan: &Plan, control: &Channel, events: Channel) -> Result<(Spawner, Sha
     }
     // Before the first thread is started: each inherits it.
     rustix::thread::set_no_new_privs(true).or_fail("give up new privileges", None)?;
-    let (spawner, listener) = Spawner::new(plan)?;
+    let (spawner, listener) = Spawner::new(plan, nice)?;
     let shared = Shared::new(plan, events).or_fail("read", Some("/proc/self".as_ref()))?;
     let fds: Vec<BorrowedFd<'_>> = listener.iter().map(AsFd::as_fd).collect();
     control.send(&Reply::Sealed, &fds).or_fail("answer", None)?;

@@ -25,6 +25,10 @@ const ID_INSIDE: u32 = 1000;
 /// How willing the kernel is to sacrifice what runs inside when the machine is out of memory: first of all.
 const OOM_FIRST: &str = "1000";
 
+/// How much the first process goes before its programs, so that it still sees to them while thousands of them want to run. Only
+/// root may have this; ordinary users' processes are bounded by the kernel.
+const NICER_THAN_PROGRAMS: i32 = 10;
+
 /// Runs as the sandbox's first process. Never returns.
 pub fn main() -> ! {
     let status = match run() {
@@ -41,11 +45,13 @@ fn run() -> io::Result<()> {
         return Err(io::Error::from(io::ErrorKind::InvalidData));
     };
     close_strangers_on_exec()?;
+    sys::keep_ended_children();
     // Where the file is missing the kernel just has no preference.
     let _ = std::fs::write("/proc/self/oom_score_adj", OOM_FIRST);
+    let nice = go_first();
     let entered = if plan.direct { enter_directly(&control) } else { enter_namespaces(&control) };
     match entered {
-        Ok(Place::First) => init::run(&plan, control, events),
+        Ok(Place::First) => init::run(&plan, nice, control, events),
         Ok(Place::Outer { first }) => {
             // Only the first process may hold the caller's channels: their end tells that it has ended.
             drop((control, events));
@@ -85,6 +91,14 @@ fn close_strangers_on_exec() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Goes before other processes where that is allowed; gives the present niceness, for the programs.
+fn go_first() -> i32 {
+    let present = rustix::process::getpriority_process(None).unwrap_or(0);
+    // Refused to ordinary users.
+    let _ = rustix::process::setpriority_process(None, present - NICER_THAN_PROGRAMS);
+    present
 }
 
 fn enter_directly(control: &Channel) -> Result<Place, Failure> {

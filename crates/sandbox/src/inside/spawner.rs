@@ -16,8 +16,9 @@ use super::filter;
 use crate::sys;
 use crate::wire::{Failure, Plan, Step};
 
-/// Threads allowed per process that is allowed: the kernel's own bound counts threads. It is the second line behind the watch.
-const THREADS_PER_PROCESS: u64 = 64;
+/// Threads allowed per process that is allowed: the kernel's own bound counts threads, and programs like
+/// OpenCode have about 30, but few of them run at once. It is the second line behind the watch.
+const THREADS_PER_PROCESS: u64 = 8;
 
 /// A program to start.
 pub struct Job {
@@ -48,8 +49,8 @@ struct Bounds {
 }
 
 impl Spawner {
-    /// Starts the thread; gives the listener of notifications where attempts are counted.
-    pub fn new(plan: &Plan) -> Result<(Self, Option<OwnedFd>), Failure> {
+    /// Starts the thread; gives the listener of notifications where attempts are counted. Programs get the niceness `nice`.
+    pub fn new(plan: &Plan, nice: i32) -> Result<(Self, Option<OwnedFd>), Failure> {
         let (jobs, to_do) = channel::<Job>();
         let (done, results) = channel();
         let (installed, installation) = channel();
@@ -62,6 +63,8 @@ impl Spawner {
             dies_with_us: plan.direct,
         };
         thread::spawn(move || {
+            // This thread's only, and what it starts; to be less urgent is always allowed.
+            let _ = rustix::process::setpriority_process(None, nice);
             let outcome = sys::install_filter(&filter::program(count), count);
             let ready = outcome.is_ok();
             if installed.send(outcome).is_err() || !ready {

@@ -1,7 +1,7 @@
 //! The programs that run inside: which are alive, how they ended, and why they were killed. Its lock orders starting and reaping.
 //! Never starts a program.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -25,6 +25,9 @@ const KILL_WITHIN: Duration = Duration::from_secs(20);
 
 /// Between two looks whether all are dead.
 const KILL_LOOK: Duration = Duration::from_millis(2);
+
+/// How often new processes are looked for while all are killed one by one; the next look of the watch goes on.
+const KILL_ROUNDS: usize = 64;
 
 /// A program that runs.
 struct Live {
@@ -104,7 +107,7 @@ impl Shared {
         let until = Instant::now() + KILL_WITHIN;
         loop {
             self.kill()?;
-            if self.usage()?.processes.is_empty() && self.lock().live.is_empty() {
+            if self.usage(self.most)?.processes.is_empty() && self.lock().live.is_empty() {
                 return Ok(());
             }
             if Instant::now() > until {
@@ -114,16 +117,23 @@ impl Shared {
         }
     }
 
-    fn usage(&self) -> io::Result<Usage> {
-        usage::read(Path::new("/proc"), self.scope, self.most)
+    fn usage(&self, most: usize) -> io::Result<Usage> {
+        usage::read(Path::new("/proc"), self.scope, most)
     }
 
     fn kill(&self) -> io::Result<()> {
         if rustix::process::getpid() == Pid::INIT {
             return sys::kill_all_of_the_namespace();
         }
-        for pid in self.usage()?.processes {
-            if let Some(pid) = Pid::from_raw(pid) {
+        // One by one, and again for those that were started meanwhile: a process that has its signal starts no more.
+        let mut killed = HashSet::new();
+        for _ in 0..KILL_ROUNDS {
+            let mut found = self.usage(usize::MAX)?.processes;
+            found.retain(|pid| killed.insert(*pid));
+            if found.is_empty() {
+                break;
+            }
+            for pid in found.into_iter().filter_map(Pid::from_raw) {
                 // One that has ended meanwhile is what was wanted.
                 let _ = rustix::process::kill_process(pid, Signal::KILL);
             }
@@ -152,7 +162,7 @@ impl Shared {
         loop {
             thread::sleep(WATCH_EVERY);
             // A look that fails is made again: the directory changes while it is read.
-            let Ok(usage) = self.usage() else { continue };
+            let Ok(usage) = self.usage(self.most) else { continue };
             let over = if usage.memory_bytes > memory_bytes {
                 Limit::Memory
             } else if usage.processes.len() > self.most {

@@ -76,12 +76,12 @@ impl Sandbox {
         if !wired() {
             return Err(Error::NotWired);
         }
-        if let Some(error) = Option::<Error>::from(isolation.clone()) {
-            return Err(error);
-        }
         let direct = match isolation {
+            Isolation::Namespaces => None,
             Isolation::LoopbackOnly => Some(Direct::new(spec)?),
-            _ => None,
+            Isolation::None { why, hint } => {
+                return Err(Error::Unsupported { why: why.clone(), hint: hint.clone() });
+            }
         };
         let plan = plan(spec, direct.is_some())?;
         let (control, their_control) = Channel::pair().map_err(talk("make a socket"))?;

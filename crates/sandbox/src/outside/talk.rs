@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::Error;
 use crate::command::{Exit, Limit};
 use crate::wire::{Channel, Event, Failure, Order, Reply, Step};
-use crate::{Error, Isolation};
 
 /// How long the first process may take for an answer. Building takes about 20 ms; machines under load, or killing a program that
 /// holds gigabytes, take seconds.
@@ -152,14 +152,5 @@ fn failed(failure: Failure) -> Error {
         Step::BlackHole => Error::BlackHole { source },
         Step::Start => Error::Start { program: path.unwrap_or_default().display().to_string(), source },
         Step::Build | Step::Other => Error::Step { verb: failure.verb, path, source },
-    }
-}
-
-impl From<Isolation> for Option<Error> {
-    fn from(isolation: Isolation) -> Self {
-        match isolation {
-            Isolation::None { why, hint } => Some(Error::Unsupported { why, hint }),
-            Isolation::Namespaces | Isolation::LoopbackOnly => None,
-        }
     }
 }

@@ -60,7 +60,7 @@ fn disk() {
 fn time() {
     let sandbox = start(&spec());
     let napping = shell("echo early; sleep 1000 & sleep 1000");
-    match sandbox.run(&napping, Duration::from_millis(500), 100) {
+    match sandbox.run(&napping, Duration::from_secs(2), 100) {
         Err(Error::TimedOut { output, program, .. }) => {
             assert_eq!(output.stdout, b"early\n");
             assert_eq!(program, "/bin/sh");

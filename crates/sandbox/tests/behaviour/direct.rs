@@ -12,6 +12,7 @@ use crate::stage::{HOME, LONG, probe, said, spec, start};
 pub const CASES: &[Case] = &[
     ("inside Nix programs run directly, bounded and counted", inside_nix),
     ("a sandbox in a sandbox works", nested),
+    ("where namespaces are forbidden it says so, with a hint", forbidden),
 ];
 
 fn inside_nix() {
@@ -34,6 +35,27 @@ fn nested() {
     assert_eq!(said(&machine, &command), "all held");
 }
 
+fn forbidden() {
+    // The setting counts for what is below this user namespace only.
+    let line = "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" forbidden";
+    let status = std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", "/bin/sh", "-c", line])
+        .arg(std::env::current_exe().unwrap())
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+/// What is said where the kernel forbids namespaces and the machine has a network.
+pub fn refused() -> ExitCode {
+    let Isolation::None { why, .. } = isolation() else { return ExitCode::FAILURE };
+    assert!(why.contains("unshare namespaces"), "{why}");
+    let error = Sandbox::start(&spec()).err().unwrap();
+    assert_eq!(error.code(), "sandbox-unsupported");
+    assert!(error.hint().unwrap().contains("max_user_namespaces"));
+    ExitCode::SUCCESS
+}
+
 /// The checks on the inner side.
 pub fn inner() -> ExitCode {
     let nix = std::env::var_os("NIX_BUILD_TOP").is_some();
@@ -42,6 +64,7 @@ pub fn inner() -> ExitCode {
     let mut spec = spec();
     spec.tcp_listeners = 1;
     spec.limits.memory_bytes = 200 << 20;
+    spec.limits.processes = 40;
     spec.files = vec![(format!("{HOME}/x/y").into(), b"content".to_vec())];
     spec.binds.push(Bind::read_only("/usr/share", "/srv/share"));
     let mut sandbox = Sandbox::start(&spec).unwrap();
@@ -60,6 +83,8 @@ pub fn inner() -> ExitCode {
     assert_eq!(seen.len(), 1, "{seen:?}");
     let hog = sandbox.run(&probe(&sandbox, &["hog"]), LONG, 100).unwrap();
     assert_eq!(hog.exit, Exit::Limit(Limit::Memory));
+    let bomb = sandbox.run(&probe(&sandbox, &["forks"]), LONG, 100).unwrap();
+    assert_eq!(bomb.exit, Exit::Limit(Limit::Processes));
     let nap = sandbox.spawn(&probe(&sandbox, &["nap"])).unwrap();
     sandbox.kill_all().unwrap();
     assert_eq!(nap.wait(LONG).unwrap(), Some(Exit::Signal(9)));

@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         ["probe", rest @ ..] => probe::main(rest),
         ["owner"] => life::owner(),
         ["direct"] => direct::inner(),
+        ["forbidden"] => direct::refused(),
         _ => all(words.iter().copied().find(|word| !word.starts_with('-'))),
     }
 }
@@ -62,7 +63,7 @@ fn all(wanted: Option<&str>) -> ExitCode {
         }
     }
     println!("uid {user}: {passed} passed, {failed} failed");
-    let other = ordinary.is_none_or(|mut child| child.wait().unwrap().success());
+    let other = ordinary.is_none_or(|(mut child, _directory)| child.wait().unwrap().success());
     if failed == 0 && other && (passed > 0 || wanted.is_some()) {
         ExitCode::SUCCESS
     } else {
@@ -71,15 +72,12 @@ fn all(wanted: Option<&str>) -> ExitCode {
 }
 
 /// The same cases as an ordinary user, who may not be able to reach the directory that this binary lies in.
-fn as_ordinary_user(wanted: Option<&str>) -> std::process::Child {
+fn as_ordinary_user(wanted: Option<&str>) -> (std::process::Child, tempfile::TempDir) {
     let directory =
         tempfile::Builder::new().permissions(std::fs::Permissions::from_mode(0o755)).tempdir().unwrap();
     let copy = directory.path().join("behaviour");
     std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
-    let script = "\"$@\"; status=$?; exit $status";
-    let child = Command::new("/bin/sh")
-        .args(["-c", script, "sh"])
-        .arg(&copy)
+    let child = Command::new(&copy)
         .args(wanted)
         .current_dir("/")
         .env("HOME", directory.path())
@@ -87,7 +85,5 @@ fn as_ordinary_user(wanted: Option<&str>) -> std::process::Child {
         .gid(ORDINARY)
         .spawn()
         .unwrap();
-    // Needed until the child has ended, which the whole run waits for; it lies in the temporary directory.
-    let _ = directory.keep();
-    child
+    (child, directory)
 }
