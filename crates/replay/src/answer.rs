@@ -35,6 +35,11 @@ pub(crate) fn bytes(
     head(status, content_type, length, full)
 }
 
+/// No body.
+pub(crate) fn empty() -> Body {
+    Full::default().map_err(|never| match never {}).boxed_unsync()
+}
+
 /// A JSON answer.
 pub(crate) fn json(status: StatusCode, value: &Value) -> Response<Body> {
     bytes(status, JSON, value.to_string())

@@ -10,5 +10,6 @@ mod serve;
 
 pub mod dns;
 pub mod llm;
+pub mod proxy;
 pub mod registry;
 pub mod vendor;

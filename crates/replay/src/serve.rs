@@ -45,7 +45,7 @@ pub(crate) trait Service: Send + Sync + 'static {
 pub(crate) struct Activity(Mutex<(usize, Instant)>);
 
 impl Activity {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self(Mutex::new((0, Instant::now()))))
     }
 
@@ -87,11 +87,19 @@ pub(crate) struct Server {
 impl Server {
     /// Serves `listener`. Must be called inside a tokio runtime.
     pub(crate) fn start<S: Service>(listener: TcpListener, service: Arc<S>) -> io::Result<Self> {
+        Self::counting(listener, service, Activity::new())
+    }
+
+    /// As [`Self::start`], for a service that counts other connections together with these.
+    pub(crate) fn counting<S: Service>(
+        listener: TcpListener,
+        service: Arc<S>,
+        activity: Arc<Activity>,
+    ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let listener = tokio::net::TcpListener::from_std(listener)?;
         let (stop, stopped) = watch::channel(false);
-        let activity = Activity::new();
         let accepting = tokio::spawn(accept(listener, service, Arc::clone(&activity), stopped));
         Ok(Self { address, stop, accepting, activity })
     }
@@ -112,7 +120,7 @@ impl Server {
     }
 }
 
-async fn asked_to_stop(stopped: &mut watch::Receiver<bool>) {
+pub(crate) async fn asked_to_stop(stopped: &mut watch::Receiver<bool>) {
     // An error means that the server's handle was dropped, which is a request to stop as well.
     let _ = stopped.wait_for(|stop| *stop).await;
 }

@@ -4,6 +4,7 @@
 mod dns;
 mod llm;
 mod npm;
+mod proxy;
 mod record;
 mod replay_http;
 mod support;

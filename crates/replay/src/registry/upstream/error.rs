@@ -135,6 +135,11 @@ impl Error {
     }
 }
 
+/// Host and port, the scheme's own where the address names none.
+pub(crate) fn host_and_port(url: &Url) -> String {
+    format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
+}
+
 /// Host and, where the address names one, port.
 pub(crate) fn host_of(url: &Url) -> String {
     let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();

@@ -19,11 +19,13 @@ mod client;
 mod error;
 mod send;
 
-pub(crate) use client::build as build_client;
+use client::build as build_client;
+pub(crate) use client::builder as client_builder;
 pub use error::Error;
-pub(crate) use error::host_of;
-pub(crate) use send::Ask;
+pub(crate) use error::{host_and_port, host_of};
+use send::Ask;
 pub use send::Download;
+pub(crate) use send::pause;
 
 /// Largest packument, in bytes after decompression. The largest ones of real packages are a tenth of it.
 pub const MAX_PACKUMENT: u64 = 256 * 1024 * 1024;

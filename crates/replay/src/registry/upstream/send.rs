@@ -191,6 +191,12 @@ impl Patience {
     }
 }
 
+/// Waits before a try again, for a caller that counts its tries itself; `failed` = how many there were.
+pub(crate) async fn pause(failed: u32) {
+    let wait = Retry::default().wait;
+    tokio::time::sleep(jittered(wait * 4_u32.saturating_pow(failed.saturating_sub(1)))).await;
+}
+
 /// The wait with up to a half of it added at random.
 fn jittered(wait: Duration) -> Duration {
     // A new RandomState is seeded anew: all the randomness that spreading retries needs.
@@ -208,7 +214,7 @@ pub struct Download {
 }
 
 impl Download {
-    pub(super) fn new(url: &Url, response: Response) -> Self {
+    pub(crate) fn new(url: &Url, response: Response) -> Self {
         let range =
             response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok()).and_then(range);
         let (offset, total) = match (response.status(), range) {
