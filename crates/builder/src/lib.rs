@@ -1,1 +1,50 @@
-//! Placeholder: to be written.
+//! What OpenCode wants, recorded, pinned, replayed and laid out: the only crate that knows how
+//! OpenCode behaves (in [`opencode`], as data).
+//!
+//! One arrow of the flow is one function: [`lock`](Recording::run) records wishes into a lock,
+//! [`fetch()`](fetch::fetch) brings what it pins, [`Build::run`] replays, settles and emits,
+//! [`verify::run`] proves the result. The crate never prints: it tells a [`Progress`], and an
+//! [`Error`] says kind, code and hint.
+
+mod ask_bun;
+mod binary;
+mod build;
+mod capture;
+mod client;
+pub mod config;
+pub mod contents;
+mod count;
+mod emit;
+mod error;
+mod exercise;
+pub mod fetch;
+mod files;
+pub mod inspect;
+mod layout;
+pub mod lockfile;
+mod names;
+pub mod opencode;
+pub mod plan;
+mod progress;
+mod record;
+pub mod registry;
+mod resolve;
+mod settle;
+mod stage;
+pub mod verify;
+
+pub use build::{Build, Built};
+pub use contents::Contents;
+pub use emit::Restore;
+pub use error::{Error, Kind};
+pub use exercise::ANSWER;
+pub use plan::Wishes;
+pub use progress::{Event, Progress, Silent};
+pub use record::Recording;
+pub use replay::registry::Upstream;
+pub use replay::vendor::Vendor;
+
+/// How many OpenCodes run at once: installing is bound by one processor and the disk.
+fn parallel() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(8)
+}

@@ -1,0 +1,261 @@
+//! Vendor → canonical trees: every exercise of a lock performed again with nothing but loopback,
+//! each behind its own replaying registry, and what it installed compared with the lock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use lock::{Exercise, ExerciseKind, ExerciseName, Lock, Pin, System};
+use replay::registry::{
+    BasePath, PackumentView, Question, RegistryView, ReplayFacts, ReplayRegistry, TarballFile, VersionView,
+};
+use replay::vendor::Vendor;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::progress::{Progress, timed};
+use crate::settle::TreeKind;
+use crate::stage::Stage;
+use crate::{emit, exercise, parallel, settle, stage};
+
+/// Why a capture failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An exercise failed.
+    #[error("replay {name}")]
+    Exercise {
+        /// The exercise.
+        name: ExerciseName,
+        /// The cause.
+        source: exercise::Error,
+    },
+    /// OpenCode asked for something that the lock does not answer.
+    #[error("replay {name}: OpenCode asked for {}, which the lock does not answer", questions.join(", "))]
+    Unrecorded {
+        /// The exercise.
+        name: ExerciseName,
+        /// The questions.
+        questions: Vec<String>,
+    },
+    /// A pinned file could not be served.
+    #[error("replay {name}: read {}: {reason}", path.display())]
+    Unreadable {
+        /// The exercise.
+        name: ExerciseName,
+        /// The file.
+        path: PathBuf,
+        /// What happened.
+        reason: String,
+    },
+    /// npm resolved something else than the lock says.
+    #[error("replay {name}: resolved {}", difference.join(", "))]
+    Resolved {
+        /// The exercise.
+        name: ExerciseName,
+        /// `+` what the lock does not have, `-` what was not resolved.
+        difference: Vec<String>,
+    },
+    /// A file holds something of this machine.
+    #[error("settle {name}: {} holds {what}", path.display())]
+    HostSpecific {
+        /// The exercise.
+        name: ExerciseName,
+        /// The file in the tree.
+        path: PathBuf,
+        /// What it holds.
+        what: String,
+    },
+    /// The installed tree is no good.
+    #[error("settle {name}")]
+    Settle {
+        /// The exercise.
+        name: ExerciseName,
+        /// The cause.
+        source: settle::Error,
+    },
+    /// The file system said no.
+    #[error("create {}", path.display())]
+    Io {
+        /// On what.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A worker ended abnormally.
+    #[error("replay: a worker ended abnormally")]
+    Worker,
+}
+
+impl Error {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Exercise { source, .. } => source.code(),
+            Self::Unrecorded { .. } => "replay-unrecorded",
+            Self::Unreadable { .. } => "vendor-unreadable",
+            Self::Resolved { .. } => "replay-resolved-otherwise",
+            Self::HostSpecific { .. } => "tree-host-specific",
+            Self::Settle { source: settle::Error::Tree(error), .. } => error.code(),
+            Self::Settle { .. } => "tree-not-whole",
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => "disk-full",
+            Self::Io { .. } => "output-write",
+            Self::Worker => "bug-worker",
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Exercise { source: exercise::Error::Stage(source), .. } => source.hint(),
+            Self::Unrecorded { .. } | Self::Resolved { .. } | Self::Exercise { .. } => Some(
+                "the lock does not fit its OpenCode any more: run `opencode-cache lock --refresh`".into(),
+            ),
+            Self::Unreadable { .. } => Some("run `opencode-cache fetch`".into()),
+            Self::Settle { source: settle::Error::Tree(error), .. } => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// What a capture works with.
+#[derive(Clone)]
+pub struct Capture {
+    /// The lock.
+    pub lock: Arc<Lock>,
+    /// The system that the trees are for.
+    pub system: System,
+    /// The release binary of this machine's system.
+    pub binary: PathBuf,
+    /// The pinned bytes.
+    pub vendor: Vendor,
+    /// Who is told.
+    pub progress: Arc<dyn Progress>,
+}
+
+impl Capture {
+    /// Performs every exercise, a few at once, and leaves the canonical trees below `output`.
+    pub async fn run(&self, output: &Path) -> Result<(), Error> {
+        let permits = Arc::new(Semaphore::new(parallel()));
+        let mut running = JoinSet::new();
+        for (name, exercise) in self.lock.exercises.clone() {
+            let (capture, output, permits) = (self.clone(), output.to_path_buf(), permits.clone());
+            running.spawn(async move {
+                let _permit = permits.acquire_owned().await;
+                let what = format!("replay {name}");
+                timed(&*capture.progress, &what, capture.one(&name, &exercise, &output)).await
+            });
+        }
+        while let Some(done) = running.join_next().await {
+            done.map_err(|_| Error::Worker)??;
+        }
+        Ok(())
+    }
+
+    async fn one(&self, name: &ExerciseName, exercise: &Exercise, output: &Path) -> Result<(), Error> {
+        let failed = |source: exercise::Error| Error::Exercise { name: name.clone(), source };
+        let base = BasePath::escaped(name.as_str()).map_err(|_| Error::Worker)?;
+        let mut stage = Stage::open(&self.binary, 2).await.map_err(|error| failed(error.into()))?;
+        let listener = stage.take_listener().ok_or(Error::Worker)?;
+        let views = BTreeMap::from([(base.clone(), self.view(name, exercise))]);
+        let registry = ReplayRegistry::serve(listener, views)
+            .map_err(|source| failed(exercise::Error::Listen { source }))?;
+        let url = registry.url(&base);
+        let outcome = exercise::perform(&mut stage, &exercise.kind, &url, self.system).await;
+        // What was asked in vain explains a failure better than OpenCode's own words.
+        judge(name, registry.shutdown().await)?;
+        outcome.map_err(failed)?;
+        let Some(directory) = exercise::directory(&exercise.kind) else { return Ok(()) };
+        let (name, exercise, output) = (name.clone(), exercise.clone(), output.to_path_buf());
+        let settled = tokio::task::spawn_blocking(move || {
+            let raw = stage.sandbox().outside(&directory);
+            let home = stage.sandbox().inside(stage::HOME);
+            settle_one(&name, &exercise, &raw, &output, &[home.display().to_string(), url])
+        });
+        settled.await.map_err(|_| Error::Worker)?
+    }
+
+    /// What this exercise's registry answers: its own packages and nothing else.
+    fn view(&self, name: &ExerciseName, exercise: &Exercise) -> RegistryView {
+        let mut view = RegistryView { absent: exercise.absent.clone(), ..RegistryView::default() };
+        for (id, pin) in self.lock.exercise_packages(name) {
+            let packument = view.packages.entry(id.name.clone()).or_insert_with(|| PackumentView {
+                tags: exercise.tags.get(&id.name).cloned().unwrap_or_default(),
+                ..PackumentView::default()
+            });
+            let version = match pin {
+                Pin::Pinned(package) => VersionView {
+                    manifest: Value::Object(package.manifest.to_json()),
+                    integrity: Some(package.integrity.clone()),
+                    tarball: self
+                        .vendor
+                        .get(&package.integrity)
+                        .map(|path| TarballFile { path, size: package.size }),
+                },
+                Pin::Known(known) => VersionView {
+                    manifest: Value::Object(known.manifest.to_json()),
+                    integrity: known.integrity.clone(),
+                    tarball: None,
+                },
+            };
+            packument.versions.insert(id.version.clone(), version);
+        }
+        view
+    }
+}
+
+fn judge(name: &ExerciseName, facts: ReplayFacts) -> Result<(), Error> {
+    if let Some((path, reason)) = facts.unreadable.into_iter().next() {
+        return Err(Error::Unreadable { name: name.clone(), path, reason });
+    }
+    if facts.unrecorded.is_empty() {
+        return Ok(());
+    }
+    let ask = |question: &Question| format!("{} {}", question.method, question.path);
+    let questions = facts.unrecorded.iter().take(8).map(ask).collect();
+    Err(Error::Unrecorded { name: name.clone(), questions })
+}
+
+fn settle_one(
+    name: &ExerciseName,
+    exercise: &Exercise,
+    raw: &Path,
+    output: &Path,
+    needles: &[String],
+) -> Result<(), Error> {
+    let Some(place) = emit::tree_of(&exercise.kind) else { return Ok(()) };
+    let to = output.join(place);
+    if let Some(parent) = to.parent() {
+        std::fs::create_dir_all(parent).map_err(|source| Error::Io { path: parent.into(), source })?;
+    }
+    let settle = |source: settle::Error| Error::Settle { name: name.clone(), source };
+    let kind = match exercise.kind {
+        ExerciseKind::ConfigDir { .. } => TreeKind::ConfigDir,
+        _ => TreeKind::Package,
+    };
+    settle::settle(raw, &to, kind).map_err(settle)?;
+    compare(name, &exercise.packages, &settle::resolved(&to).map_err(settle)?)?;
+    // The sandbox's HOME is the same on every machine only where there are namespaces.
+    let bytes: Vec<&[u8]> =
+        needles.iter().map(String::as_bytes).filter(|needle| *needle != stage::HOME.as_bytes()).collect();
+    match tree::contains_bytes(&to, &bytes).map_err(|error| settle(error.into()))? {
+        None => Ok(()),
+        Some(found) => Err(Error::HostSpecific {
+            name: name.clone(),
+            path: found.path,
+            what: String::from_utf8_lossy(bytes[found.needle]).into_owned(),
+        }),
+    }
+}
+
+fn compare(
+    name: &ExerciseName,
+    locked: &BTreeSet<lock::PackageId>,
+    resolved: &BTreeSet<lock::PackageId>,
+) -> Result<(), Error> {
+    let more = resolved.difference(locked).map(|id| format!("+{id}"));
+    let less = locked.difference(resolved).map(|id| format!("-{id}"));
+    let difference: Vec<String> = more.chain(less).collect();
+    if difference.is_empty() { Ok(()) } else { Err(Error::Resolved { name: name.clone(), difference }) }
+}

@@ -1,0 +1,148 @@
+//! Counting models: what `opencode models` lists per provider when every provider of the
+//! catalogue has a key. Without keys OpenCode lists only its own few.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::opencode;
+use crate::stage::{self, Stage};
+
+/// How long listing may take. It takes about two seconds.
+const TIME: Duration = Duration::from_secs(120);
+/// The longest list, in bytes: 1.18 lists 6,000 models in some 250 kB.
+const MAX_LIST: usize = 16 << 20;
+/// What stands in for every key. Nobody is ever shown it: there is no network.
+const DUMMY: &str = "dummy";
+
+/// Why the models could not be counted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// OpenCode could not be run.
+    #[error(transparent)]
+    Stage(#[from] stage::Error),
+    /// `opencode models` failed.
+    #[error("run opencode models: {exit:?}\n{output}")]
+    Failed {
+        /// How it ended.
+        exit: sandbox::Exit,
+        /// What it printed last.
+        output: String,
+    },
+    /// The server's list of providers is not what it was in every version that was looked at.
+    #[error("read GET /provider: it names no providers")]
+    Providers,
+}
+
+impl Error {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Stage(error) => error.code(),
+            Self::Failed { .. } => "opencode-models",
+            Self::Providers => "opencode-providers",
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Stage(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// What OpenCode's catalogue says of its providers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Catalogue {
+    /// The variables that hold keys.
+    pub keys: BTreeSet<String>,
+    /// The hosts of the providers' own APIs. Some providers ask theirs as soon as there is a key
+    /// (1.18.18: one of 184), which is the key's doing and not the cache's.
+    pub hosts: BTreeSet<String>,
+}
+
+/// Reads the catalogue of a running server: `GET /provider` (1.1 and later).
+pub async fn catalogue(server: &stage::Server) -> Result<Catalogue, Error> {
+    let answer = server.ask("GET", "/provider", None, TIME).await?;
+    let providers = answer.get("all").and_then(Value::as_array).ok_or(Error::Providers)?;
+    let mut catalogue = Catalogue::default();
+    for provider in providers {
+        let keys = provider.get("env").and_then(Value::as_array).into_iter().flatten();
+        catalogue
+            .keys
+            .extend(keys.filter_map(Value::as_str).filter(|key| is_variable(key)).map(str::to_owned));
+        let models = provider.get("models").and_then(Value::as_object).into_iter().flatten();
+        catalogue.hosts.extend(models.filter_map(|(_, model)| host(model.pointer("/api/url")?.as_str()?)));
+    }
+    if catalogue.keys.is_empty() { Err(Error::Providers) } else { Ok(catalogue) }
+}
+
+/// Counts on a stage of its own, with the binary at `binary`.
+pub async fn models(binary: &Path) -> Result<BTreeMap<String, u32>, Error> {
+    let stage = Stage::open(binary, 0).await?;
+    let mut env = stage.environment();
+    env.extend(opencode::quiet_environment());
+    let server = stage.serve(stage::BINARY, &env).await?;
+    let catalogue = catalogue(&server).await;
+    server.stop().await?;
+    list(&stage, stage::BINARY, &env, &catalogue?).await
+}
+
+/// Runs `models` of the program at `program` (a path inside), with a dummy for every key.
+pub async fn list(
+    stage: &Stage,
+    program: &str,
+    env: &[(String, String)],
+    catalogue: &Catalogue,
+) -> Result<BTreeMap<String, u32>, Error> {
+    let mut env = env.to_vec();
+    env.extend(catalogue.keys.iter().map(|key| (key.clone(), DUMMY.to_owned())));
+    let command = stage.command(program, &["models"], &env);
+    let sandbox = stage.sandbox().clone();
+    let ran = tokio::task::spawn_blocking(move || sandbox.run(&command, TIME, MAX_LIST));
+    let output = ran.await.map_err(|_| stage::Error::Worker)?.map_err(stage::Error::from)?;
+    if !output.exit.success() {
+        let text = [output.stdout, output.stderr].concat();
+        let tail = text.len().saturating_sub(4096);
+        let output_text = String::from_utf8_lossy(&text[tail..]).into_owned();
+        return Err(Error::Failed { exit: output.exit, output: output_text });
+    }
+    Ok(count(&String::from_utf8_lossy(&output.stdout)))
+}
+
+/// One `provider/model` a line; a model's own name may hold slashes.
+fn count(list: &str) -> BTreeMap<String, u32> {
+    let mut counts = BTreeMap::new();
+    for line in list.lines() {
+        if let Some((provider, _)) = line.trim().split_once('/') {
+            *counts.entry(provider.to_owned()).or_insert(0) += 1;
+        }
+    }
+    counts
+}
+
+/// What may be a variable's name; a catalogue is foreign bytes, and this becomes an environment.
+fn is_variable(name: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !name.is_empty() && name.len() < 128 && name.bytes().all(word) && !matches!(name, "HOME" | "PATH")
+}
+
+fn host(address: &str) -> Option<String> {
+    Some(url::Url::parse(address).ok()?.host_str()?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_are_counted_by_provider() {
+        let counts = count("a/one\na/two/with/slash\n\nb/three\nnot a model\n");
+        assert_eq!(counts, BTreeMap::from([("a".into(), 2), ("b".into(), 1)]));
+    }
+}

@@ -1,0 +1,239 @@
+//! Canonical trees → output: lays out wrapper, binary, npm's configuration, trees, link map and
+//! `manifest.json` in a staging directory, and commits it to the store under its digest.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use linkmap::{LinkMap, Root};
+use lock::{Algorithm, ExerciseKind, ExerciseName, Lock, Profile, Sri, System};
+use tree::store::Staging;
+
+use crate::contents::{self, Contents, Placed, Tree};
+use crate::settle::{self, Installed};
+use crate::{layout, opencode};
+
+/// What an output is made of, beside the trees.
+#[derive(Debug, Clone, Copy)]
+pub struct Parts<'a> {
+    /// The lock.
+    pub lock: &'a Lock,
+    /// Its text, byte for byte.
+    pub lock_text: &'a str,
+    /// The system that the output is for.
+    pub system: System,
+    /// The profile.
+    pub profile: Profile,
+    /// The wrapper's bytes.
+    pub wrapper: &'a [u8],
+    /// The restore plugin.
+    pub restore: Restore,
+    /// The release binary.
+    pub binary: &'a Path,
+}
+
+/// The restore plugin and the two other ways to name it, as files.
+#[derive(Debug, Clone, Copy)]
+pub struct Restore {
+    /// The plugin.
+    pub plugin: &'static str,
+    /// A configuration that names it from beside it.
+    pub config: &'static str,
+    /// The configuration of a config directory beside it.
+    pub directory: &'static str,
+}
+
+/// Why an output could not be put together.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The file system said no.
+    #[error("{verb} {}", path.display())]
+    Io {
+        /// What was tried.
+        verb: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The link map would be refused by the wrapper.
+    #[error("write the link map: {fault:?}")]
+    LinkMap {
+        /// What the wrapper would say.
+        fault: linkmap::Fault,
+    },
+    /// A captured tree is no good.
+    #[error(transparent)]
+    Settle(#[from] settle::Error),
+    /// The tree could not be hashed or stored.
+    #[error(transparent)]
+    Tree(#[from] tree::Error),
+}
+
+impl Error {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Io { .. } => "output-write",
+            Self::LinkMap { .. } => "output-linkmap",
+            Self::Settle(_) => "tree-not-whole",
+            Self::Tree(error) => error.code(),
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Tree(error) => error.hint(),
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+                Some("free disk space, or put the store elsewhere with XDG_STATE_HOME".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Fills `staging`, in which the trees lie already, with everything else.
+pub fn complete(staging: &Staging, parts: &Parts<'_>) -> Result<(), Error> {
+    let root = staging.path();
+    write(root, layout::WRAPPER, parts.wrapper, 0o555)?;
+    write(root, layout::NPMRC, opencode::npmrc(parts.profile).as_bytes(), 0o444)?;
+    write(root, layout::RESTORE, parts.restore.plugin.as_bytes(), 0o444)?;
+    write(root, layout::RESTORE_CONFIG, parts.restore.config.as_bytes(), 0o444)?;
+    write(root, layout::RESTORE_DIR_CONFIG, parts.restore.directory.as_bytes(), 0o444)?;
+    place_binary(parts.binary, &root.join(layout::BINARY))?;
+    let map = link_map(root, parts)?;
+    write(root, layout::LINKMAP, map.as_bytes(), 0o444)?;
+    let contents = describe(root, parts)?;
+    write(root, layout::CONTENTS, contents.render().as_bytes(), 0o444)
+}
+
+/// Which tree an exercise leaves, and what of it links lead to. `None`: it leaves none.
+pub fn tree_of(kind: &ExerciseKind) -> Option<String> {
+    match kind {
+        ExerciseKind::ConfigDir { .. } => Some(layout::CONFIG_DIR.to_owned()),
+        ExerciseKind::Plugin { spec } => Some(layout::package_tree(&opencode::plugin_directory(spec))),
+        ExerciseKind::Provider { spec } => Some(layout::package_tree(&opencode::provider_directory(spec))),
+        _ => None,
+    }
+}
+
+fn link_map(root: &Path, parts: &Parts<'_>) -> Result<String, Error> {
+    let mut map = LinkMap::new(layout::BINARY, layout::CACHE_ROOT);
+    map.restore(layout::RESTORE);
+    let quiet = opencode::quiet_environment();
+    for (name, value) in &quiet {
+        let online = parts.profile == Profile::Online && name != "OPENCODE_DISABLE_AUTOUPDATE";
+        if !online {
+            map.env(name, value);
+        }
+    }
+    // OpenCode makes it at every start and puts programs there.
+    map.keep(Root::Cache, "bin");
+    for exercise in parts.lock.exercises.values() {
+        match &exercise.kind {
+            ExerciseKind::Provider { spec } => {
+                let directory = opencode::provider_directory(spec);
+                map.link(Root::Cache, &format!("packages/{directory}"), &layout::package_tree(&directory));
+            }
+            ExerciseKind::Plugin { spec } => {
+                let (directory, alias) = layout::plugin_directories(spec);
+                let tree = layout::package_tree(&directory);
+                map.link(Root::Cache, &format!("packages/{directory}"), &tree);
+                // A provider's SDK of the same name has that directory already.
+                let taken = |alias: &String| root.join(layout::package_tree(alias)).exists();
+                if let Some(alias) = alias.filter(|alias| !taken(alias)) {
+                    map.link(Root::Cache, &format!("packages/{alias}"), &tree);
+                }
+            }
+            ExerciseKind::ConfigDir { .. } => link_config_dir(root, &mut map)?,
+            _ => {}
+        }
+    }
+    map.render().map_err(|fault| Error::LinkMap { fault })
+}
+
+/// `node_modules` is a link, what OpenCode may write are copies.
+fn link_config_dir(root: &Path, map: &mut LinkMap) -> Result<(), Error> {
+    map.link(Root::Config, "node_modules", &format!("{}/node_modules", layout::CONFIG_DIR));
+    for name in [".gitignore", "package.json", "package-lock.json"] {
+        let source = format!("{}/{name}", layout::CONFIG_DIR);
+        let path = root.join(&source);
+        match fs::read(&path) {
+            Ok(content) => {
+                map.copy(Root::Config, name, &source, &content);
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(Error::Io { verb: "read", path, source }),
+        }
+    }
+    Ok(())
+}
+
+fn describe(root: &Path, parts: &Parts<'_>) -> Result<Contents, Error> {
+    let mut exercises = BTreeMap::new();
+    for (name, exercise) in &parts.lock.exercises {
+        if let Some(path) = tree_of(&exercise.kind) {
+            exercises.insert(name.to_string(), describe_tree(root, name, &exercise.kind, path)?);
+        }
+    }
+    Ok(Contents {
+        version: contents::VERSION,
+        opencode: parts.lock.opencode.clone(),
+        system: parts.system,
+        profile: contents::profile_text(parts.profile),
+        lock: Sri::of(Algorithm::Sha256, parts.lock_text.as_bytes()).to_string(),
+        models: parts.lock.models.clone(),
+        exercises,
+    })
+}
+
+fn describe_tree(root: &Path, _: &ExerciseName, kind: &ExerciseKind, path: String) -> Result<Tree, Error> {
+    let tree = root.join(&path);
+    let packages: Result<Vec<Placed>, Error> =
+        settle::installed(&tree)?.into_iter().map(|installed| place(&tree, installed)).collect();
+    let spec = match kind {
+        ExerciseKind::Plugin { spec } | ExerciseKind::Provider { spec } => Some(spec.to_string()),
+        _ => None,
+    };
+    Ok(Tree { bytes: tree::scan(&tree)?.bytes(), spec, packages: packages?, path })
+}
+
+fn place(tree: &Path, installed: Installed) -> Result<Placed, Error> {
+    let digest = package_digest(&tree.join(&installed.path))?;
+    Ok(contents::placed(installed.path, &installed.id, digest))
+}
+
+/// The digest of one package's directory, nested packages included.
+pub fn package_digest(path: &Path) -> Result<String, tree::Error> {
+    Ok(tree::Digest::of(&tree::nar_hash(path)?).to_string())
+}
+
+fn write(root: &Path, path: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
+    let path = root.join(path);
+    let io = |verb: &'static str| {
+        let path = path.clone();
+        move |source| Error::Io { verb, path, source }
+    };
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(io("create the directory of"))?;
+    }
+    fs::write(&path, bytes).map_err(io("write"))?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode)).map_err(io("set the mode of"))
+}
+
+/// Copies the binary: a reflink where the file system has them. Not a hard link: the store's files
+/// carry their own times and modes, and an edit in one place must not reach another.
+fn place_binary(from: &Path, to: &Path) -> Result<(), Error> {
+    let io = |verb, path: &Path| {
+        let path = path.to_path_buf();
+        move |source| Error::Io { verb, path, source }
+    };
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent).map_err(io("create", parent))?;
+    }
+    fs::copy(from, to).map_err(io("copy", from))?;
+    fs::set_permissions(to, fs::Permissions::from_mode(0o555)).map_err(io("set the mode of", to))
+}

@@ -1,0 +1,108 @@
+//! One error for whoever calls this crate: kind, stable code, hint; the cause is in `source()`.
+
+use crate::{binary, capture, contents, emit, fetch, lockfile, plan, record, registry, verify};
+
+/// What went wrong, seen from the outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// The answer to the question asked is no.
+    No,
+    /// A file that the user wrote or handed over is not usable.
+    Input,
+    /// The network, the disk, the kernel, or OpenCode itself.
+    Outside,
+    /// A bug in this program.
+    Bug,
+}
+
+/// Whatever can go wrong in this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The user's wishes.
+    #[error(transparent)]
+    Plan(#[from] plan::Error),
+    /// The lock.
+    #[error(transparent)]
+    Lock(#[from] lockfile::Error),
+    /// The registry.
+    #[error(transparent)]
+    Registry(#[from] registry::Error),
+    /// Recording.
+    #[error(transparent)]
+    Record(#[from] record::Error),
+    /// Fetching.
+    #[error(transparent)]
+    Fetch(#[from] fetch::Error),
+    /// The release binary.
+    #[error(transparent)]
+    Binary(#[from] binary::Error),
+    /// Capturing.
+    #[error(transparent)]
+    Capture(#[from] capture::Error),
+    /// Emitting.
+    #[error(transparent)]
+    Emit(#[from] emit::Error),
+    /// The store.
+    #[error(transparent)]
+    Tree(#[from] tree::Error),
+    /// An output's own description.
+    #[error(transparent)]
+    Contents(#[from] contents::Error),
+    /// Verifying.
+    #[error(transparent)]
+    Verify(#[from] verify::Error),
+}
+
+impl Error {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Plan(error) => error.code(),
+            Self::Lock(error) => error.code(),
+            Self::Registry(error) => error.code(),
+            Self::Record(error) => error.code(),
+            Self::Fetch(error) => error.code(),
+            Self::Binary(error) => error.code(),
+            Self::Capture(error) => error.code(),
+            Self::Emit(error) => error.code(),
+            Self::Tree(error) => error.code(),
+            Self::Contents(error) => error.code(),
+            Self::Verify(error) => error.code(),
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Plan(error) => error.hint(),
+            Self::Lock(error) => error.hint(),
+            Self::Registry(error) => error.hint(),
+            Self::Record(error) => error.hint(),
+            Self::Fetch(error) => error.hint(),
+            Self::Binary(error) => error.hint(),
+            Self::Capture(error) => error.hint(),
+            Self::Emit(error) => error.hint(),
+            Self::Tree(error) => error.hint(),
+            Self::Contents(error) => error.hint(),
+            Self::Verify(error) => error.hint(),
+        }
+    }
+
+    /// The kind, which a command line turns into its exit status.
+    pub fn kind(&self) -> Kind {
+        match self {
+            _ if self.code().starts_with("bug-") => Kind::Bug,
+            Self::Plan(_)
+            | Self::Lock(lockfile::Error::Missing { .. } | lockfile::Error::Malformed { .. }) => Kind::Input,
+            Self::Lock(lockfile::Error::Unreadable { .. }) | Self::Contents(_) => Kind::Input,
+            Self::Record(record::Error::Resolve(error)) if error.is_input() => Kind::Input,
+            Self::Fetch(fetch::Error::System { .. }) | Self::Binary(binary::Error::NotLocked { .. }) => {
+                Kind::Input
+            }
+            Self::Verify(error) => error.kind(),
+            _ => Kind::Outside,
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Performing one exercise: what OpenCode is made to do, and when it has done it.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use lock::{ExerciseKind, PackageName, Spec, System};
+use replay::llm::{Script, ScriptedLlm};
+use serde_json::{Value, json};
+
+use crate::stage::{self, Server, Stage};
+use crate::{opencode, settle};
+
+/// How long OpenCode may take to install what one exercise wants. A cold record over a slow line
+/// was seen to take a minute; a bound keeps a silent registry from holding a build for ever.
+const INSTALL_TIME: Duration = Duration::from_secs(600);
+/// How often is looked whether the trees are whole.
+const LOOK: Duration = Duration::from_millis(30);
+/// How long a user's own command may run.
+const COMMAND_TIME: Duration = Duration::from_secs(300);
+/// How much of a user's command's output is kept, in bytes.
+const COMMAND_OUTPUT: usize = 64 * 1024;
+
+/// The provider that exercises talk to the scripted model through. Its API key is no secret.
+pub const PROVIDER: &str = "exercise";
+/// Its only model.
+pub const MODEL: &str = "scripted";
+/// What the scripted model answers.
+pub const ANSWER: &str = "the scripted answer";
+
+/// Why an exercise did not end well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// OpenCode could not be run.
+    #[error(transparent)]
+    Stage(#[from] stage::Error),
+    /// OpenCode did not install what it was to install.
+    #[error("install {what}: {reason}\n{output}")]
+    Incomplete {
+        /// The directories that are not whole.
+        what: String,
+        /// What happened.
+        reason: String,
+        /// The last of what OpenCode printed.
+        output: String,
+    },
+    /// A user's own command failed.
+    #[error("run opencode {}: {exit:?}\n{output}", arguments.join(" "))]
+    Command {
+        /// Its arguments.
+        arguments: Vec<String>,
+        /// How it ended.
+        exit: sandbox::Exit,
+        /// The last of what it printed.
+        output: String,
+    },
+    /// A socket inside was not to be had.
+    #[error("listen inside the sandbox")]
+    Listen {
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// This kind is not performed by this version.
+    #[error("perform {kind}: not supported for this version of OpenCode yet")]
+    Unsupported {
+        /// The kind.
+        kind: &'static str,
+    },
+}
+
+impl Error {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Stage(error) => error.code(),
+            Self::Incomplete { .. } => "exercise-incomplete",
+            Self::Command { .. } => "exercise-command",
+            Self::Listen { .. } => "exercise-listen",
+            Self::Unsupported { .. } => "exercise-unsupported",
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Stage(error) => error.hint(),
+            Self::Incomplete { .. } => {
+                Some("is the package's name right, and does its newest version install?".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The directory (inside) that an exercise fills.
+pub fn directory(kind: &ExerciseKind) -> Option<PathBuf> {
+    match kind {
+        ExerciseKind::ConfigDir { .. } => Some(stage::CONFIG_DIR.into()),
+        ExerciseKind::Plugin { spec } => Some(stage::package_directory(&opencode::plugin_directory(spec))),
+        ExerciseKind::Provider { spec } => {
+            Some(stage::package_directory(&opencode::provider_directory(spec)))
+        }
+        _ => None,
+    }
+}
+
+/// Makes OpenCode fill its cache as `kind` says, asking the registry at `registry` on behalf of
+/// `system`. Returns when the tree is whole and OpenCode has ended.
+pub async fn perform(
+    stage: &mut Stage,
+    kind: &ExerciseKind,
+    registry: &str,
+    system: System,
+) -> Result<(), Error> {
+    let listener = stage.take_listener().ok_or_else(|| Error::Listen {
+        source: std::io::Error::from(std::io::ErrorKind::AddrNotAvailable),
+    })?;
+    let script = Script::saying(ANSWER);
+    let llm = ScriptedLlm::serve(listener, script).map_err(|source| Error::Listen { source })?;
+    prepare(stage, kind, &llm.url())?;
+    let mut env = stage.environment();
+    env.extend(opencode::populate_environment(registry, system));
+    let result = match kind {
+        ExerciseKind::Command { run } => command(stage, run, &env).await,
+        ExerciseKind::SharedTree { .. } => Err(Error::Unsupported { kind: kind.as_str() }),
+        _ => through_server(stage, kind, &env).await,
+    };
+    llm.shutdown().await;
+    result
+}
+
+/// Writes what OpenCode finds in its config directory.
+fn prepare(stage: &Stage, kind: &ExerciseKind, llm: &str) -> Result<(), Error> {
+    let write = |name: &str, content: &str| {
+        let path = format!("{}/{name}", stage::CONFIG_DIR);
+        stage.sandbox().write(path, content.as_bytes()).map_err(stage::Error::from)
+    };
+    let config = match kind {
+        ExerciseKind::ConfigDir { dependencies } => {
+            if let Some(manifest) = own_manifest(dependencies) {
+                write("package.json", &manifest.to_string())?;
+            }
+            json!({})
+        }
+        ExerciseKind::Plugin { spec } => json!({ "plugin": [spec.as_str()] }),
+        ExerciseKind::Provider { spec } => provider(spec, llm),
+        _ => json!({}),
+    };
+    write("opencode.json", &config.to_string())?;
+    if !matches!(kind, ExerciseKind::ConfigDir { .. }) {
+        for (name, content) in opencode::config_dir_stub() {
+            match content {
+                Some(content) => write(name, &content)?,
+                None => stage
+                    .sandbox()
+                    .make_directory(format!("{}/{name}", stage::CONFIG_DIR))
+                    .map_err(stage::Error::from)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The user's own `package.json`, without what OpenCode adds by itself; `None` where there is none.
+fn own_manifest(dependencies: &std::collections::BTreeMap<PackageName, String>) -> Option<Value> {
+    let own: serde_json::Map<String, Value> = dependencies
+        .iter()
+        .filter(|(name, _)| name.as_str() != opencode::CONFIG_DIR_PACKAGE)
+        .map(|(name, range)| (name.to_string(), range.clone().into()))
+        .collect();
+    (!own.is_empty()).then(|| json!({ "dependencies": own }))
+}
+
+/// A provider of the SDK `spec` that talks to the scripted model.
+pub fn provider(spec: &Spec, llm: &str) -> Value {
+    json!({
+        "provider": { PROVIDER: {
+            "npm": spec.as_str(),
+            "name": PROVIDER,
+            "options": { "baseURL": llm, "apiKey": "none" },
+            "models": { MODEL: { "name": MODEL, "tool_call": true } },
+        } },
+    })
+}
+
+/// One message to the scripted model.
+pub fn message(text: &str) -> Value {
+    json!({
+        "model": { "providerID": PROVIDER, "modelID": MODEL },
+        "parts": [{ "type": "text", "text": text }],
+    })
+}
+
+async fn through_server(stage: &Stage, kind: &ExerciseKind, env: &[(String, String)]) -> Result<(), Error> {
+    let server = stage.serve(stage::BINARY, env).await?;
+    let result = tokio::select! {
+        // Asking ends early or late; what counts is the tree.
+        result = async {
+            let asked = ask(&server, kind).await;
+            match (kind, asked) {
+                // A model that answers in another protocol than the scripted one is no failure
+                // of the installation, which is judged by its tree.
+                (ExerciseKind::Provider { .. }, _) | (_, Ok(())) => std::future::pending().await,
+                (_, Err(error)) => Err(Error::from(error)),
+            }
+        } => result,
+        result = installed(stage, kind, &server) => result,
+    };
+    server.stop().await?;
+    result
+}
+
+/// Creates a session, which loads plugins, and for a provider sends a message, which loads its SDK.
+async fn ask(server: &Server, kind: &ExerciseKind) -> Result<(), stage::Error> {
+    let session = server.ask("POST", "/session", Some(&json!({})), INSTALL_TIME).await?;
+    if let (ExerciseKind::Provider { .. }, Some(id)) = (kind, session.get("id").and_then(Value::as_str)) {
+        server.ask("POST", &format!("/session/{id}/message"), Some(&message("hello")), INSTALL_TIME).await?;
+    }
+    Ok(())
+}
+
+/// Waits until the exercise's directory is whole.
+async fn installed(stage: &Stage, kind: &ExerciseKind, server: &Server) -> Result<(), Error> {
+    let Some(directory) = directory(kind) else { return Ok(()) };
+    let path = stage.sandbox().outside(&directory);
+    let incomplete = |reason: &str| Error::Incomplete {
+        what: directory.strip_prefix(stage::HOME).unwrap_or(&directory).display().to_string(),
+        reason: reason.into(),
+        output: server.output(),
+    };
+    let start = Instant::now();
+    while start.elapsed() < INSTALL_TIME {
+        if settle::is_whole(&path) {
+            return Ok(());
+        }
+        if let Some(limit) = stage.sandbox().limit_passed() {
+            return Err(incomplete(&format!("a bound of the sandbox was passed: {limit:?}")));
+        }
+        if !server.is_running()? {
+            return Err(incomplete("OpenCode ended before"));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Err(incomplete(&format!("not done within {} s", INSTALL_TIME.as_secs())))
+}
+
+async fn command(stage: &Stage, run: &[String], env: &[(String, String)]) -> Result<(), Error> {
+    let arguments: Vec<&str> = run.iter().map(String::as_str).collect();
+    let command = stage.command(stage::BINARY, &arguments, env);
+    let sandbox = stage.sandbox().clone();
+    let ran = tokio::task::spawn_blocking(move || sandbox.run(&command, COMMAND_TIME, COMMAND_OUTPUT));
+    let output = ran.await.map_err(|_| stage::Error::Worker)?.map_err(stage::Error::from)?;
+    if output.exit.success() {
+        return Ok(());
+    }
+    let text = [output.stdout, output.stderr].concat();
+    Err(Error::Command {
+        arguments: run.to_vec(),
+        exit: output.exit,
+        output: String::from_utf8_lossy(&text).into_owned(),
+    })
+}

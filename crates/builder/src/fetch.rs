@@ -1,0 +1,183 @@
+//! Lock → vendor directory: every pinned byte, downloaded in parallel, resumable, each verified
+//! while it streams. What is there already costs a look at its name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use lock::{Artifact, ArtifactSource, Lock, PackageId, Sri, System};
+use replay::registry::Upstream;
+use replay::vendor::{self, Pinned, Source, Vendor};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::progress::{Event, Progress};
+
+/// Downloads at once. A registry over HTTP/2 gives no more with more, and a proxy dislikes it.
+const PARALLEL: usize = 16;
+
+/// One thing that the lock pins.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    /// Where it comes from.
+    pub source: Source,
+    /// Its hash.
+    pub integrity: Sri,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+/// Why the vendor directory is not complete.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be downloaded, verified or written.
+    #[error("fetch {what}")]
+    Vendor {
+        /// The package or address.
+        what: String,
+        /// The cause.
+        source: vendor::Error,
+    },
+    /// Files are missing, and the network may not be used.
+    #[error("build offline: {} of the pinned files are not in {}, the first is {}", missing.len(), vendor.display(), missing.first().map(String::as_str).unwrap_or_default())]
+    Missing {
+        /// The vendor directory.
+        vendor: PathBuf,
+        /// What is missing.
+        missing: Vec<String>,
+    },
+    /// The lock has no artifact for a system.
+    #[error("fetch for {system}: the lock does not have it")]
+    System {
+        /// The system.
+        system: System,
+    },
+    /// A worker ended abnormally.
+    #[error("fetch: a worker ended abnormally")]
+    Worker,
+}
+
+impl Error {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Vendor { source, .. } => source.code(),
+            Self::Missing { .. } => "vendor-incomplete",
+            Self::System { .. } => "lock-system",
+            Self::Worker => "bug-worker",
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Vendor { source, .. } => source.hint(),
+            Self::Missing { .. } => Some("run `opencode-cache fetch` where there is a network".into()),
+            Self::System { .. } => {
+                Some("add it to `systems` in the manifest and run `opencode-cache lock`".into())
+            }
+            Self::Worker => None,
+        }
+    }
+}
+
+/// Everything that `systems` need of a lock, each hash once, in a fixed order.
+pub fn pins(lock: &Lock, systems: &BTreeSet<System>) -> Result<Vec<Pin>, Error> {
+    let mut pins: BTreeMap<String, Pin> = BTreeMap::new();
+    for system in systems {
+        let artifact = lock.systems.get(system).ok_or(Error::System { system: *system })?;
+        for pin in artifact_pins(artifact) {
+            pins.insert(pin.integrity.to_string(), pin);
+        }
+        for (id, package) in lock.pinned_for(*system) {
+            add(&mut pins, id.clone(), &package.integrity, package.size);
+        }
+    }
+    Ok(pins.into_values().collect())
+}
+
+/// The pin of a release artifact.
+pub fn artifact_pins(artifact: &Artifact) -> Vec<Pin> {
+    match &artifact.source {
+        ArtifactSource::Npm { package, version } => vec![Pin {
+            source: Source::Package(package.at(version.clone())),
+            integrity: artifact.integrity.clone(),
+            size: artifact.size,
+        }],
+        // Refused when the lock was parsed: this version writes and reads no other source.
+        _ => Vec::new(),
+    }
+}
+
+fn add(pins: &mut BTreeMap<String, Pin>, id: PackageId, integrity: &Sri, size: u64) {
+    let pin = Pin { source: Source::Package(id), integrity: integrity.clone(), size };
+    pins.entry(integrity.to_string()).or_insert(pin);
+}
+
+/// The pins whose files are not there yet.
+pub fn missing(vendor: &Vendor, pins: &[Pin]) -> Vec<Pin> {
+    pins.iter().filter(|pin| vendor.get(&pin.integrity).is_none()).cloned().collect()
+}
+
+/// Downloads what is missing. Returns how many files and bytes that were.
+pub async fn fetch(
+    vendor: &Vendor,
+    upstream: &Upstream,
+    pins: &[Pin],
+    progress: &Arc<dyn Progress>,
+) -> Result<(usize, u64), Error> {
+    let missing = missing(vendor, pins);
+    if missing.is_empty() {
+        return Ok((0, 0));
+    }
+    let bytes = missing.iter().map(|pin| pin.size).sum();
+    let files = missing.len();
+    progress.event(Event::Fetching { files, bytes });
+    let result = fetch_all(vendor, upstream, missing, progress).await;
+    progress.event(Event::FetchEnded);
+    result.map(|()| (files, bytes))
+}
+
+async fn fetch_all(
+    vendor: &Vendor,
+    upstream: &Upstream,
+    missing: Vec<Pin>,
+    progress: &Arc<dyn Progress>,
+) -> Result<(), Error> {
+    let permits = Arc::new(Semaphore::new(PARALLEL));
+    let mut workers = JoinSet::new();
+    for pin in missing {
+        let (vendor, upstream) = (vendor.clone(), upstream.clone());
+        let (permits, progress) = (permits.clone(), progress.clone());
+        workers.spawn(async move {
+            let _permit = permits.acquire_owned().await;
+            let arrived = AtomicU64::new(0);
+            let tell = |bytes: u64| {
+                arrived.fetch_add(bytes, Ordering::Relaxed);
+                progress.event(Event::Fetched { bytes });
+            };
+            let pinned = Pinned { integrity: &pin.integrity, size: pin.size };
+            vendor
+                .fetch(&upstream, &pin.source, pinned, &tell)
+                .await
+                .map_err(|source| Error::Vendor { what: pin.source.to_string(), source })
+        });
+    }
+    // The first failure ends the rest: what has arrived stays and is taken up by the next run.
+    while let Some(done) = workers.join_next().await {
+        done.map_err(|_| Error::Worker)??;
+    }
+    Ok(())
+}
+
+/// Refuses where something is missing: for builds that may not use the network.
+pub fn require(vendor: &Vendor, pins: &[Pin]) -> Result<(), Error> {
+    let missing = missing(vendor, pins);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let missing = missing.iter().map(|pin| pin.source.to_string()).collect();
+    Err(Error::Missing { vendor: vendor.root().into(), missing })
+}

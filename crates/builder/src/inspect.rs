@@ -1,0 +1,52 @@
+//! What is in an output, how big, and why: from its own `manifest.json` and its files.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::Error;
+use crate::contents::Contents;
+
+/// What an output holds.
+#[derive(Debug, Clone, Serialize)]
+pub struct Inspection {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// The digest in its name.
+    pub digest: String,
+    /// Its own description.
+    pub contents: Contents,
+    /// Bytes by part, the whole last, in the order of a listing.
+    pub parts: Vec<(String, u64)>,
+}
+
+/// Looks at the output at `output`, which may be a link to it.
+pub fn run(output: &Path) -> Result<Inspection, Error> {
+    let contents = Contents::read(output)?;
+    let stored = tree::StorePath::resolve(output)?;
+    let listing = tree::scan(stored.path())?;
+    let mut parts: BTreeMap<String, u64> = BTreeMap::new();
+    for entry in listing.entries() {
+        if let tree::Kind::File { size, .. } = entry.kind {
+            *parts.entry(part(&entry.path)).or_default() += size;
+        }
+    }
+    let mut parts: Vec<(String, u64)> = parts.into_iter().collect();
+    parts.push(("all".into(), listing.bytes()));
+    let digest = stored.digest().to_string();
+    Ok(Inspection { path: stored.path().into(), digest, contents, parts })
+}
+
+/// A captured tree is a part, and so is everything else by its first two components.
+fn part(path: &Path) -> String {
+    let components: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+    let scoped = components.get(2).is_some_and(|name| name.starts_with('@'));
+    let length = match components.first().map(AsRef::as_ref) {
+        Some("cache") => 3 + usize::from(scoped),
+        Some("lib") => 3,
+        Some("config") => 1,
+        _ => 2,
+    };
+    components[..length.min(components.len())].join("/")
+}

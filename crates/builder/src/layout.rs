@@ -1,0 +1,38 @@
+//! Where things lie in an output: the directory `<digest>-opencode-cache` that `result` links to.
+//! Every path is relative to it, so that its bytes do not depend on where it lies.
+
+use lock::Spec;
+
+use crate::opencode;
+
+/// The wrapper: what users run.
+pub const WRAPPER: &str = "bin/opencode";
+/// The real binary, unmodified.
+pub const BINARY: &str = "lib/opencode/bin/opencode";
+/// npm's global configuration of the real binary: it looks at `../etc/npmrc` from its directory.
+pub const NPMRC: &str = "lib/opencode/etc/npmrc";
+/// The plugin that gives the programs that OpenCode starts the user's own environment back.
+pub const RESTORE: &str = "lib/opencode/restore.mjs";
+/// A configuration that names the plugin, for users who set `OPENCODE_CONFIG_CONTENT` themselves.
+pub const RESTORE_CONFIG: &str = "lib/opencode/restore.json";
+/// The same as a config directory, for users who set `OPENCODE_CONFIG` as well.
+pub const RESTORE_DIR_CONFIG: &str = "lib/opencode/restore.d/opencode.json";
+/// The link map.
+pub const LINKMAP: &str = "linkmap";
+/// What is in the output, for machines.
+pub const CONTENTS: &str = "manifest.json";
+/// The dependencies of a config directory.
+pub const CONFIG_DIR: &str = "config";
+/// OpenCode's cache directory below the cache home.
+pub const CACHE_ROOT: &str = "opencode";
+
+/// Where the tree of `packages/<directory>` lies.
+pub fn package_tree(directory: &str) -> String {
+    format!("cache/packages/{directory}")
+}
+
+/// The directories below `packages/` of the cache that are one and the same tree: the one that
+/// OpenCode installs a plugin into, and its alias.
+pub fn plugin_directories(spec: &Spec) -> (String, Option<String>) {
+    (opencode::plugin_directory(spec), opencode::plugin_alias(spec))
+}

@@ -1,0 +1,152 @@
+//! What is known of OpenCode's run-time habits, as data, each with the version that proves it.
+//!
+//! The only place that knows file names, variables and messages of OpenCode's. Nothing here
+//! runs anything. Every fact is checked against the real binary by `build` (the captured trees
+//! must be whole) and by `verify`.
+
+use lock::spec::Want;
+use lock::{Spec, System, Version};
+
+/// The package that every config directory gets in OpenCode's own version (all versions).
+pub const CONFIG_DIR_PACKAGE: &str = "@opencode-ai/plugin";
+
+/// The line of `opencode serve` after which it answers. A request sent between "port open" and
+/// this line is never answered (1.17.18, 1.18.33).
+pub const LISTENING: &str = "opencode server listening on http://";
+
+/// A generation of OpenCode's way to install packages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Era {
+    /// 1.14 and later: `@npmcli/arborist`, one tree per spec under `packages/`.
+    C,
+}
+
+/// Why a version of OpenCode cannot be served.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("OpenCode {version} installs packages the old way (before 1.14), which is not supported yet")]
+pub struct UnsupportedEra {
+    /// The version that was asked for.
+    pub version: Version,
+}
+
+impl Era {
+    /// The era of a version. The switch lies between 1.3.2 (old) and 1.14.34 (C); no version in
+    /// between was examined, so everything from 1.14.0 on is taken for C and `build` proves it.
+    pub fn of(version: &Version) -> Result<Self, UnsupportedEra> {
+        let (major, minor, _) = version.numbers();
+        if (major, minor) < (1, 14) { Err(UnsupportedEra { version: version.clone() }) } else { Ok(Self::C) }
+    }
+}
+
+/// The npm package that carries the release binary of a system (npm platform packages since
+/// 1.0), and the member that is the binary.
+pub fn platform_package(system: System) -> (String, &'static str) {
+    (format!("opencode-{}-{}", system.npm_os(), system.npm_cpu()), "package/bin/opencode")
+}
+
+/// The name of the directory under `packages/` that era C installs a provider SDK into: the spec
+/// as the configuration writes it (1.18.33).
+pub fn provider_directory(spec: &Spec) -> String {
+    spec.to_string()
+}
+
+/// The same for a plugin: a bare name gets `@latest` (1.14.34 to 1.18.33).
+pub fn plugin_directory(spec: &Spec) -> String {
+    if spec.want() == Some(&Want::Unsaid) { format!("{spec}@latest") } else { spec.to_string() }
+}
+
+/// The second directory of a bare plugin: after "booting location services" 1.18 installs it
+/// again under its bare name, in the background. The content is that of the first, so the link
+/// map names one tree twice.
+pub fn plugin_alias(spec: &Spec) -> Option<String> {
+    (spec.want() == Some(&Want::Unsaid)).then(|| spec.to_string())
+}
+
+/// Whether a spec is one that a registry answers: git, URL, alias and file specs are refused
+/// with the reason.
+pub fn registry_spec(spec: &Spec) -> Result<(), String> {
+    if spec.is_registry() { Ok(()) } else { Err("only packages of an npm registry are supported yet".into()) }
+}
+
+/// The variables of an OpenCode that populates its cache, beside HOME and PATH: no catalogue, no
+/// update check, no language servers (all from 1.1.65 on); npm asks nothing but packuments and
+/// tarballs and writes no registry address into lock files (1.18.33: 0 instead of 28 `resolved`).
+pub fn populate_environment(registry: &str, system: System) -> Vec<(String, String)> {
+    let npm = |name: &str, value: &str| (format!("npm_config_{name}"), value.to_owned());
+    let mut variables = vec![
+        npm("registry", registry),
+        npm("audit", "false"),
+        npm("fund", "false"),
+        npm("update_notifier", "false"),
+        npm("omit_lockfile_registry_resolved", "true"),
+        npm("logs_max", "0"),
+        npm("fetch_retries", "1"),
+        npm("fetch_retry_mintimeout", "500"),
+        npm("os", system.npm_os()),
+        npm("cpu", system.npm_cpu()),
+    ];
+    if system.npm_os() == "linux" {
+        variables.push(npm("libc", "glibc"));
+    }
+    variables.extend(quiet_environment());
+    variables
+}
+
+/// The variables that keep OpenCode off the network by itself: the offline profile.
+pub fn quiet_environment() -> Vec<(String, String)> {
+    ["OPENCODE_DISABLE_AUTOUPDATE", "OPENCODE_DISABLE_LSP_DOWNLOAD", "OPENCODE_DISABLE_MODELS_FETCH"]
+        .map(|name| (name.to_owned(), "1".to_owned()))
+        .into()
+}
+
+/// npm's global configuration beside the binary (`<directory of the binary>/../etc/npmrc`, read
+/// by 1.14.34, 1.15.13, 1.17.18, 1.18.33), so that an unseeded config directory does not wait.
+pub fn npmrc(profile: lock::manifest::Profile) -> &'static str {
+    match profile {
+        lock::manifest::Profile::Offline => "offline=true\naudit=false\nfund=false\nupdate-notifier=false\n",
+        // One try of at most two seconds per question instead of three tries and 70 seconds.
+        lock::manifest::Profile::Online => {
+            "fetch-retries=0\nfetch-timeout=2000\naudit=false\nfund=false\nupdate-notifier=false\n"
+        }
+    }
+}
+
+/// What keeps 1.14 and later from installing into a config directory that an exercise is not
+/// about: a `node_modules` and a lock file whose root names the package (the name only is
+/// compared).
+pub fn config_dir_stub() -> [(&'static str, Option<String>); 2] {
+    let lock = serde_json::json!({
+        "lockfileVersion": 3,
+        "packages": { "": { "dependencies": { CONFIG_DIR_PACKAGE: "0.0.0" } } },
+    });
+    [("node_modules", None), ("package-lock.json", Some(lock.to_string()))]
+}
+
+/// What OpenCode itself puts into a config directory, and git must not see: written by every
+/// version of era C beside the installed packages.
+pub const CONFIG_DIR_IGNORE: &str = "node_modules\npackage.json\npackage-lock.json\nbun.lock\n.gitignore";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_eras_switch_at_1_14() {
+        let era = |text: &str| Era::of(&text.parse().unwrap());
+        assert!(era("1.0.152").is_err() && era("1.3.2").is_err() && era("0.9.1").is_err());
+        assert_eq!(era("1.14.34"), Ok(Era::C));
+        assert_eq!(era("1.18.18"), Ok(Era::C));
+        assert_eq!(era("2.0.0-beta.1"), Ok(Era::C));
+    }
+
+    #[test]
+    fn directories_are_named_as_opencode_names_them() {
+        let spec = |text: &str| text.parse::<Spec>().unwrap();
+        assert_eq!(provider_directory(&spec("@ai-sdk/fireworks")), "@ai-sdk/fireworks");
+        assert_eq!(provider_directory(&spec("@ai-sdk/fireworks@3.0.62")), "@ai-sdk/fireworks@3.0.62");
+        assert_eq!(plugin_directory(&spec("opencode-pty")), "opencode-pty@latest");
+        assert_eq!(plugin_directory(&spec("@a/b@next")), "@a/b@next");
+        assert_eq!(plugin_alias(&spec("opencode-pty")).as_deref(), Some("opencode-pty"));
+        assert_eq!(plugin_alias(&spec("opencode-pty@1.0.0")), None);
+    }
+}

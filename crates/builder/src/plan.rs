@@ -1,0 +1,239 @@
+//! From what a person wants (manifest, their configurations, their `package.json`) to the list of
+//! exercises. A plan is a value: nothing here asks the network or runs anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use lock::lockfile::{ExerciseKind, ExerciseName};
+use lock::{Manifest, PackageName, Spec, Version};
+use serde_json::Value;
+
+use crate::{config, files, opencode};
+
+/// The largest manifest or `package.json` that is read, in bytes; both are written by hand.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// Everything the user wants, read once.
+#[derive(Debug, Clone)]
+pub struct Wishes {
+    /// The manifest as written.
+    pub manifest: Manifest,
+    /// Provider SDKs, of the manifest and of every configuration.
+    pub providers: BTreeSet<Spec>,
+    /// Plugins, likewise.
+    pub plugins: BTreeSet<Spec>,
+    /// What the user's own `package.json` files in config directories ask for.
+    pub dependencies: BTreeMap<PackageName, String>,
+}
+
+/// Why the wishes cannot be planned.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be read.
+    #[error("read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// A file is no regular file, or too large.
+    #[error("read {}: not a regular file of at most {MAX_BYTES} bytes", path.display())]
+    NotAFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The manifest is wrong.
+    #[error("parse {}", path.display())]
+    Manifest {
+        /// The manifest.
+        path: PathBuf,
+        /// Where and what.
+        source: lock::manifest::Error,
+    },
+    /// A configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// A `package.json` of a config directory is wrong.
+    #[error("parse {}: {reason}", path.display())]
+    PackageJson {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with line and column where it is the syntax.
+        reason: String,
+    },
+    /// Two config directories want different things of one package.
+    #[error("{}: {package} is wanted as {second:?}, and as {first:?} by another config directory", path.display())]
+    Conflict {
+        /// The second `package.json`.
+        path: PathBuf,
+        /// The package.
+        package: PackageName,
+        /// What the first wants.
+        first: String,
+        /// What the second wants.
+        second: String,
+    },
+    /// A provider or plugin of the manifest is no package of a registry.
+    #[error("{key}: {spec:?} cannot be pinned: {reason}")]
+    Spec {
+        /// `providers` or `plugins`.
+        key: &'static str,
+        /// The text.
+        spec: Spec,
+        /// Why not.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "input-unreadable",
+            Self::NotAFile { .. } => "input-not-a-file",
+            Self::Manifest { source, .. } => source.code(),
+            Self::Config(error) => error.code(),
+            Self::PackageJson { .. } => "package-json-invalid",
+            Self::Conflict { .. } => "config-dirs-conflict",
+            Self::Spec { .. } => "manifest-spec",
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Config(error) => error.hint(),
+            Self::Conflict { .. } => Some("let both name the same version or range".into()),
+            _ => None,
+        }
+    }
+}
+
+impl Wishes {
+    /// Reads the manifest at `path` (a missing one wants the defaults) and every file it names.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let manifest = match read_text(path) {
+            Ok(text) => {
+                Manifest::parse(&text).map_err(|source| Error::Manifest { path: path.into(), source })?
+            }
+            Err(Error::Read { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => {
+                Manifest::default()
+            }
+            Err(error) => return Err(error),
+        };
+        let base = path.parent().unwrap_or(Path::new(""));
+        let mut wishes = Self {
+            providers: registry_specs("providers", &manifest.providers)?,
+            plugins: registry_specs("plugins", &manifest.plugins)?,
+            dependencies: BTreeMap::new(),
+            manifest,
+        };
+        for file in wishes.manifest.config.clone() {
+            let wanted = config::read(&base.join(file))?;
+            wishes.providers.extend(wanted.providers);
+            wishes.plugins.extend(wanted.plugins);
+        }
+        for directory in wishes.manifest.config_dirs.clone() {
+            wishes.add_config_dir(&base.join(directory))?;
+        }
+        Ok(wishes)
+    }
+
+    /// The exercises that fill a cache with all of it, by name.
+    pub fn exercises(&self, opencode: &Version) -> BTreeMap<ExerciseName, ExerciseKind> {
+        let mut dependencies = self.dependencies.clone();
+        if let Ok(name) = opencode::CONFIG_DIR_PACKAGE.parse() {
+            // OpenCode installs its own version, whatever the user's package.json says.
+            dependencies.insert(name, opencode.to_string());
+        }
+        let mut kinds = vec![(ExerciseKind::ConfigDir { dependencies }, None)];
+        let plugin = |spec: &Spec| (ExerciseKind::Plugin { spec: spec.clone() }, None);
+        let provider = |spec: &Spec| (ExerciseKind::Provider { spec: spec.clone() }, None);
+        kinds.extend(self.plugins.iter().map(plugin));
+        kinds.extend(self.providers.iter().map(provider));
+        kinds.extend(
+            self.manifest.exercises.iter().map(|(name, exercise)| {
+                (ExerciseKind::Command { run: exercise.clone() }, Some(name.as_str()))
+            }),
+        );
+        kinds.into_iter().filter_map(|(kind, qualifier)| Some((kind.name(qualifier).ok()?, kind))).collect()
+    }
+
+    /// What a lock lacks, or has too much, of what is wanted: one line each. Asks nobody, so that
+    /// "latest" is whatever the lock says.
+    pub fn missing_from(&self, lock: &lock::Lock) -> Vec<String> {
+        let mut reasons = Vec::new();
+        if let lock::Wanted::Exact(version) = &self.manifest.opencode
+            && *version != lock.opencode
+        {
+            reasons.push(format!("OpenCode {version} is wanted, the lock has {}", lock.opencode));
+        }
+        for system in self.manifest.wanted_systems().unwrap_or_default() {
+            if !lock.systems.contains_key(&system) {
+                reasons.push(format!("{system} is wanted, the lock does not have it"));
+            }
+        }
+        let wanted = self.exercises(&lock.opencode);
+        for (name, kind) in &wanted {
+            match lock.exercises.get(name) {
+                None => reasons.push(format!("{name} is wanted, the lock does not have it")),
+                Some(exercise) if exercise.kind != *kind => {
+                    reasons.push(format!("{name} has changed since the lock was written"));
+                }
+                Some(_) => {}
+            }
+        }
+        let unwanted = lock.exercises.keys().filter(|name| !wanted.contains_key(*name));
+        reasons.extend(unwanted.map(|name| format!("{name} is in the lock, and is not wanted any more")));
+        reasons
+    }
+
+    fn add_config_dir(&mut self, directory: &Path) -> Result<(), Error> {
+        let path = directory.join("package.json");
+        let text = read_text(&path)?;
+        let invalid = |reason: String| Error::PackageJson { path: path.clone(), reason };
+        let value: Value = serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
+        let empty = serde_json::Map::new();
+        let wanted = match value.get("dependencies") {
+            None => &empty,
+            Some(Value::Object(wanted)) => wanted,
+            Some(_) => return Err(invalid("dependencies must be an object".into())),
+        };
+        for (name, range) in wanted {
+            let package: PackageName =
+                name.parse().map_err(|error: lock::package::Error| invalid(error.to_string()))?;
+            let Some(range) = range.as_str() else {
+                return Err(invalid(format!("dependencies.{name} must be a string")));
+            };
+            match self.dependencies.insert(package.clone(), range.to_owned()) {
+                Some(first) if first != range => {
+                    let second = range.to_owned();
+                    return Err(Error::Conflict { path: path.clone(), package, first, second });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn registry_specs(key: &'static str, specs: &[Spec]) -> Result<BTreeSet<Spec>, Error> {
+    let check = |spec: &Spec| match opencode::registry_spec(spec) {
+        Ok(()) => Ok(spec.clone()),
+        Err(reason) => Err(Error::Spec { key, spec: spec.clone(), reason }),
+    };
+    specs.iter().map(check).collect()
+}
+
+fn read_text(path: &Path) -> Result<String, Error> {
+    let bytes = files::read_bounded(path, MAX_BYTES).map_err(|error| match error {
+        files::ReadError::Io(source) => Error::Read { path: path.into(), source },
+        _ => Error::NotAFile { path: path.into() },
+    })?;
+    String::from_utf8(bytes).map_err(|error| Error::Read {
+        path: path.into(),
+        source: std::io::Error::new(std::io::ErrorKind::InvalidData, error),
+    })
+}

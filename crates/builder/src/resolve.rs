@@ -1,0 +1,173 @@
+//! Wanted → resolved: which version of OpenCode, and which release artifact for each system.
+//! Asks the registry for metadata only; foreign systems' artifacts are never downloaded here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lock::{Archive, Artifact, ArtifactSource, PackageName, RelPath, Sri, System, Version, Wanted};
+use replay::registry::upstream;
+use replay::registry::{Lookup, Packument, Release, Upstream};
+
+use crate::opencode;
+
+/// Why something cannot be resolved.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The registry gave no answer.
+    #[error("ask the registry for {what}")]
+    Upstream {
+        /// The package or version.
+        what: String,
+        /// The cause.
+        source: upstream::Error,
+    },
+    /// The registry does not have it.
+    #[error("resolve {what}: the registry does not have it (status {status})")]
+    Absent {
+        /// The package or version.
+        what: String,
+        /// The registry's status.
+        status: u16,
+    },
+    /// The registry names no hash that can be pinned.
+    #[error("pin {what}: the registry states no sha512 or sha256 integrity")]
+    NoIntegrity {
+        /// The package and version.
+        what: String,
+    },
+    /// The registry does not say how large something is, or where it lies.
+    #[error("pin {what}: the registry does not say where its tarball lies or how large it is")]
+    NoSize {
+        /// The package and version.
+        what: String,
+    },
+    /// There is no version of which all parts exist.
+    #[error("resolve opencode \"latest\": no version has all of {}", parts.join(", "))]
+    NoCommonVersion {
+        /// The packages that would have to have it.
+        parts: Vec<String>,
+    },
+    /// The version is too old.
+    #[error(transparent)]
+    Era(#[from] opencode::UnsupportedEra),
+    /// A name that this program made is none.
+    #[error("name {what}")]
+    Name {
+        /// The text.
+        what: String,
+    },
+}
+
+impl Error {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Upstream { source, .. } => source.code(),
+            Self::Absent { .. } => "package-absent",
+            Self::NoIntegrity { .. } => "package-no-integrity",
+            Self::NoSize { .. } => "package-no-size",
+            Self::NoCommonVersion { .. } => "opencode-no-common-version",
+            Self::Era(_) => "opencode-era",
+            Self::Name { .. } => "package-name",
+        }
+    }
+
+    /// Whether the user asked for something that does not exist.
+    pub fn is_input(&self) -> bool {
+        matches!(self, Self::Absent { .. } | Self::NoCommonVersion { .. } | Self::Era(_))
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Upstream { source, .. } => source.hint(),
+            Self::Absent { .. } => Some("look at the spelling and at which versions the registry has".into()),
+            Self::NoCommonVersion { .. } => {
+                Some("name a version with `opencode = \"…\"` or want fewer systems in the manifest".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The version that is wanted: the one that is named, or the newest release of which the binary
+/// of every wanted system and the config directory's package exist.
+pub async fn version(
+    upstream: &Upstream,
+    wanted: &Wanted,
+    systems: &BTreeSet<System>,
+) -> Result<Version, Error> {
+    let version = match wanted {
+        Wanted::Exact(version) => version.clone(),
+        Wanted::Latest => newest_complete(upstream, systems).await?,
+    };
+    opencode::Era::of(&version)?;
+    Ok(version)
+}
+
+async fn newest_complete(upstream: &Upstream, systems: &BTreeSet<System>) -> Result<Version, Error> {
+    let mut parts: Vec<String> = systems.iter().map(|system| opencode::platform_package(*system).0).collect();
+    parts.push(opencode::CONFIG_DIR_PACKAGE.to_owned());
+    let mut common: Option<BTreeSet<Version>> = None;
+    for part in &parts {
+        let name = name(part)?;
+        let packument: Packument = found(part, upstream.packument(&name).await)?;
+        let releases: BTreeSet<Version> =
+            packument.versions.into_keys().filter(|version| !version.is_prerelease()).collect();
+        common = Some(match common {
+            None => releases,
+            Some(common) => common.intersection(&releases).cloned().collect(),
+        });
+    }
+    common.unwrap_or_default().pop_last().ok_or(Error::NoCommonVersion { parts })
+}
+
+/// The release artifact of every wanted system.
+pub async fn artifacts(
+    upstream: &Upstream,
+    version: &Version,
+    systems: &BTreeSet<System>,
+) -> Result<BTreeMap<System, Artifact>, Error> {
+    let mut artifacts = BTreeMap::new();
+    for system in systems {
+        artifacts.insert(*system, artifact(upstream, version, *system).await?);
+    }
+    Ok(artifacts)
+}
+
+async fn artifact(upstream: &Upstream, version: &Version, system: System) -> Result<Artifact, Error> {
+    let (package, binary) = opencode::platform_package(system);
+    let package = name(&package)?;
+    let (integrity, size) = pin(upstream, &package, version).await?;
+    let binary: RelPath = binary.parse().map_err(|_| Error::Name { what: binary.into() })?;
+    let source = ArtifactSource::Npm { package, version: version.clone() };
+    Ok(Artifact { source, integrity, size, archive: Archive::Tgz, binary })
+}
+
+/// Integrity and size of a published version, without downloading it.
+async fn pin(upstream: &Upstream, package: &PackageName, version: &Version) -> Result<(Sri, u64), Error> {
+    let what = format!("{package}@{version}");
+    let release: Release = found(&what, upstream.version(package, &version.to_string()).await)?;
+    let size = tarball_size(upstream, &what, &release).await?;
+    let integrity = release.integrity.ok_or(Error::NoIntegrity { what })?;
+    Ok((integrity, size))
+}
+
+/// The size of a release's tarball as its server states it.
+pub(crate) async fn tarball_size(upstream: &Upstream, what: &str, release: &Release) -> Result<u64, Error> {
+    let no_size = || Error::NoSize { what: what.into() };
+    let url = release.tarball.as_ref().ok_or_else(no_size)?;
+    found(what, upstream.head_size(url).await)?.ok_or_else(no_size)
+}
+
+fn found<T>(what: &str, answer: Result<Lookup<T>, upstream::Error>) -> Result<T, Error> {
+    match answer {
+        Ok(Lookup::Found(found)) => Ok(found),
+        Ok(Lookup::Absent { status }) => Err(Error::Absent { what: what.into(), status }),
+        Err(source) => Err(Error::Upstream { what: what.into(), source }),
+    }
+}
+
+fn name(text: &str) -> Result<PackageName, Error> {
+    text.parse().map_err(|_| Error::Name { what: text.into() })
+}

@@ -1,0 +1,48 @@
+//! Whether an output still is what its name says; and if not, which packages are not.
+
+use tree::StorePath;
+
+use super::{Check, Error};
+use crate::contents::Contents;
+use crate::emit;
+
+/// Hashes the output. Where the digest is another, looks for the packages that are missing or
+/// altered, by the output's own description.
+pub fn check(stored: &StorePath) -> Result<Check, Error> {
+    let name = "bytes".to_owned();
+    match stored.verify() {
+        Ok(nar) => {
+            let summary = format!("{} bytes hash to {}", nar.size, stored.digest());
+            Ok(Check { name, summary, problems: Vec::new() })
+        }
+        Err(tree::Error::Damaged { found, .. }) => {
+            let mut problems =
+                vec![format!("the content hashes to {found}, the name says {}", stored.digest())];
+            problems.extend(damaged_packages(stored));
+            Ok(Check { name, summary: "the output was altered since it was built".into(), problems })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn damaged_packages(stored: &StorePath) -> Vec<String> {
+    let Ok(contents) = Contents::read(stored.path()) else {
+        return vec!["its manifest.json is not readable".into()];
+    };
+    let mut problems = Vec::new();
+    for (exercise, tree) in &contents.exercises {
+        for package in &tree.packages {
+            let path = stored.path().join(&tree.path).join(&package.path);
+            let what = format!("{} ({exercise}, {}/{})", package.id, tree.path, package.path);
+            if !path.exists() {
+                problems.push(format!("missing: {what}"));
+            } else if emit::package_digest(&path).ok().as_ref() != Some(&package.digest) {
+                problems.push(format!("altered: {what}"));
+            }
+        }
+    }
+    if problems.is_empty() {
+        problems.push("no package is concerned: look at the binary, the wrapper and the other files".into());
+    }
+    problems
+}

@@ -1,0 +1,184 @@
+//! Output → proof: every byte hashed again, then OpenCode run on it, through the wrapper, with a
+//! fresh HOME and no network at all, while every attempt to leave is counted.
+//!
+//! Namespaces keep it in, a seccomp supervisor counts, and both are required: where they are not
+//! to be had, nothing weaker is done in their place.
+
+mod attempts;
+mod bytes;
+mod run;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sandbox::Isolation;
+use serde::Serialize;
+
+use crate::contents::{self, Contents};
+use crate::error::Kind;
+use crate::progress::{Progress, timed};
+use crate::{config, count, stage};
+
+pub use attempts::Attempt;
+
+/// The longest that OpenCode may take for one step before that counts as a stall. A seeded start
+/// answers within five seconds on two busy cores; an unseeded one takes over seventy.
+const STALL: Duration = Duration::from_secs(60);
+
+/// What is to be verified.
+pub struct Request {
+    /// The output, or a link to it.
+    pub output: PathBuf,
+    /// Configurations of the user's, run beside what was captured.
+    pub configs: Vec<PathBuf>,
+    /// Who is told.
+    pub progress: Arc<dyn Progress>,
+}
+
+/// What was found.
+#[derive(Debug, Clone, Serialize)]
+pub struct Report {
+    /// The output.
+    pub path: PathBuf,
+    /// What was looked at, in order.
+    pub checks: Vec<Check>,
+    /// Every attempt to leave.
+    pub attempts: Vec<Attempt>,
+    /// Attempts that a dummy key or the user's own configuration causes; they do not count.
+    pub apart: Vec<Attempt>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, Serialize)]
+pub struct Check {
+    /// Its name.
+    pub name: String,
+    /// What was seen.
+    pub summary: String,
+    /// What is wrong with it; nothing where it is right.
+    pub problems: Vec<String>,
+}
+
+impl Report {
+    /// Whether nothing is wrong.
+    pub fn is_good(&self) -> bool {
+        self.attempts.is_empty() && self.checks.iter().all(|check| check.problems.is_empty())
+    }
+}
+
+/// Why nothing could be said about an output.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The output does not describe itself.
+    #[error(transparent)]
+    Contents(#[from] contents::Error),
+    /// A configuration of the user's is wrong.
+    #[error(transparent)]
+    Config(#[from] config::Error),
+    /// The output could not be read.
+    #[error(transparent)]
+    Tree(#[from] tree::Error),
+    /// OpenCode cannot be run in isolation here.
+    #[error("verify: no isolation can be had here: {why}")]
+    Isolation {
+        /// What is missing.
+        why: String,
+        /// What the user can do about it.
+        hint: Option<String>,
+    },
+    /// OpenCode could not be run.
+    #[error(transparent)]
+    Stage(#[from] stage::Error),
+    /// A worker ended abnormally.
+    #[error("verify: a worker ended abnormally")]
+    Worker,
+}
+
+impl Error {
+    /// The stable code of this error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Contents(error) => error.code(),
+            Self::Config(error) => error.code(),
+            Self::Tree(error) => error.code(),
+            Self::Isolation { .. } => "sandbox-unsupported",
+            Self::Stage(error) => error.code(),
+            Self::Worker => "bug-worker",
+        }
+    }
+
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Contents(error) => error.hint(),
+            Self::Config(error) => error.hint(),
+            Self::Tree(error) => error.hint(),
+            Self::Isolation { hint, .. } => hint.clone(),
+            Self::Stage(error) => error.hint(),
+            Self::Worker => None,
+        }
+    }
+
+    /// Its kind.
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Contents(_) | Self::Config(_) | Self::Tree(tree::Error::NotInStore { .. }) => Kind::Input,
+            Self::Worker => Kind::Bug,
+            _ => Kind::Outside,
+        }
+    }
+}
+
+/// Verifies an output.
+pub async fn run(request: Request) -> Result<Report, Error> {
+    let stored = tree::StorePath::resolve(&request.output)?;
+    let path = stored.path().to_path_buf();
+    let progress = request.progress.clone();
+    // What is no longer what its name says may not even describe itself.
+    let hashed = timed(&*progress, "hash", async {
+        let stored = stored.clone();
+        tokio::task::spawn_blocking(move || bytes::check(&stored)).await.map_err(|_| Error::Worker)?
+    });
+    let bytes = hashed.await?;
+    let mut report = Report { path, checks: vec![bytes], attempts: Vec::new(), apart: Vec::new() };
+    if !report.is_good() {
+        return Ok(report);
+    }
+    let contents = Contents::read(stored.path())?;
+    let mut wanted = config::Wanted::default();
+    for path in &request.configs {
+        let more = config::read(path)?;
+        wanted.providers.extend(more.providers);
+        wanted.plugins.extend(more.plugins);
+        wanted.local_plugins.extend(more.local_plugins.iter().map(|plugin| absolute(path, plugin)));
+    }
+    match sandbox::probe() {
+        Isolation::Namespaces => {}
+        Isolation::LoopbackOnly => {
+            let why = "attempts cannot be counted inside another sandbox".to_owned();
+            let hint = Some("run `opencode-cache verify` outside, on the finished output".to_owned());
+            return Err(Error::Isolation { why, hint });
+        }
+        Isolation::None { why, hint } => return Err(Error::Isolation { why, hint }),
+    }
+    let seen = run::run(&report.path, &contents, &wanted, &*progress).await?;
+    report.checks.extend(seen.checks);
+    (report.attempts, report.apart) = (seen.attempts, seen.apart);
+    Ok(report)
+}
+
+/// A local plugin as OpenCode finds it from anywhere: relative ones are relative to their file.
+fn absolute(config: &std::path::Path, plugin: &str) -> String {
+    let path = plugin.strip_prefix("file://").unwrap_or(plugin);
+    let directory = config.parent().filter(|directory| !directory.as_os_str().is_empty());
+    let joined = directory.unwrap_or(std::path::Path::new(".")).join(path);
+    std::fs::canonicalize(&joined).unwrap_or(joined).display().to_string()
+}
+
+impl From<count::Error> for Check {
+    fn from(error: count::Error) -> Self {
+        Self { name: "models".into(), summary: "not counted".into(), problems: vec![error.to_string()] }
+    }
+}

@@ -1,0 +1,100 @@
+//! What was typed: the verbs and the options that they share. Raw flags end here.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands;
+use crate::failure::{Failure, Kind};
+use crate::ui::Ui;
+use crate::workplace::Workplace;
+
+/// Makes OpenCode start and answer with no network: records what it downloads, pins every byte in
+/// one lock file, replays that hermetically, and lays the result under OpenCode.
+#[derive(Debug, Parser)]
+#[command(version, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(flatten)]
+    shared: Shared,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+const AFTER_HELP: &str = "\
+Exit status: 0 yes, 1 the answer is no, 2 usage, 3 bad input, 4 outside world, 70 bug.
+Start with `opencode-cache build`; `opencode-cache lock` after changing opencode-cache.toml.";
+
+/// Options of every verb.
+#[derive(Debug, clap::Args)]
+pub struct Shared {
+    /// What is wanted.
+    #[arg(long, global = true, value_name = "FILE", default_value = "opencode-cache.toml")]
+    pub manifest: PathBuf,
+    /// What it resolved to.
+    #[arg(long, global = true, value_name = "FILE", default_value = "opencode.lock.json")]
+    pub lock: PathBuf,
+    /// Where downloads are kept, by hash [default: $XDG_CACHE_HOME/opencode-cache/vendor].
+    #[arg(long, global = true, value_name = "DIR")]
+    pub vendor: Option<PathBuf>,
+    /// The npm registry, instead of what npm's configuration says.
+    #[arg(long, global = true, value_name = "URL")]
+    pub registry: Option<String>,
+    /// Say more on stderr; twice for everything.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Lock(commands::lock::Args),
+    Fetch(commands::fetch::Args),
+    Build(commands::build::Args),
+    Verify(commands::verify::Args),
+    Inspect(commands::inspect::Args),
+    Diff(commands::diff::Args),
+}
+
+/// Parses the command line; wrong usage ends the program with status 2.
+pub fn parse() -> Cli {
+    Cli::parse()
+}
+
+impl Cli {
+    /// Does what was typed.
+    pub fn run(self, ui: &Arc<Ui>) -> Result<ExitCode, Failure> {
+        speak(self.shared.verbose);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::new(Kind::Outside, "runtime", format!("start the runtime: {error}")))?;
+        let place = Workplace::new(self.shared, ui.clone());
+        let answer = runtime.block_on(async {
+            match self.verb {
+                Verb::Lock(args) => commands::lock::run(args, &place).await,
+                Verb::Fetch(args) => commands::fetch::run(args, &place).await,
+                Verb::Build(args) => commands::build::run(args, &place).await,
+                Verb::Verify(args) => commands::verify::run(args, &place).await,
+                Verb::Inspect(args) => commands::inspect::run(args, &place),
+                Verb::Diff(args) => commands::diff::run(args, &place),
+            }
+        });
+        // Threads that still read a dead OpenCode's pipes are no reason to wait.
+        runtime.shutdown_background();
+        answer
+    }
+}
+
+/// Log lines go to stderr, and only when they were asked for.
+fn speak(verbose: u8) {
+    let level = match verbose {
+        0 => return,
+        1 => "info",
+        _ => "debug",
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(format!("warn,opencode_cache={level},opencode_cache_builder={level},opencode_cache_replay={level},opencode_cache_sandbox={level}")))
+        .with_writer(std::io::stderr)
+        .init();
+}

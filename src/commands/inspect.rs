@@ -1,0 +1,56 @@
+//! `inspect`: what is in an output, how big, and why.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use builder::inspect::{self, Inspection};
+
+use crate::failure::Failure;
+use crate::ui;
+use crate::workplace::Workplace;
+
+/// Say what is in an output: digest, sizes by part, packages by exercise.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The output or a link to it.
+    #[arg(default_value = "result")]
+    output: PathBuf,
+    /// Print it as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the verb.
+pub fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
+    let inspection = inspect::run(&args.output)?;
+    if args.json {
+        place.ui().json(&ui::to_json(&inspection)?);
+    } else {
+        place.ui().data(&render(&inspection));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn render(inspection: &Inspection) -> String {
+    let Inspection { path, digest, contents, parts } = inspection;
+    let mut text = format!("{}\n", path.display());
+    let line = |name: &str, value: String| vec![name.to_owned(), value];
+    let mut head = vec![line("digest", digest.clone())];
+    head.push(line("opencode", contents.opencode.to_string()));
+    head.push(line("system", contents.system.to_string()));
+    head.push(line("profile", contents.profile.clone()));
+    head.push(line("lock", contents.lock.clone()));
+    text.push_str(&ui::table(&head));
+    text.push_str("\nsizes\n");
+    let sizes: Vec<_> =
+        parts.iter().map(|(part, bytes)| vec![format!("  {part}"), ui::size(*bytes)]).collect();
+    text.push_str(&ui::table(&sizes));
+    for (name, tree) in &contents.exercises {
+        let count = tree.packages.len();
+        text.push_str(&format!("\n{name}: {} in {count} packages, {}\n", ui::size(tree.bytes), tree.path));
+        for package in &tree.packages {
+            text.push_str(&format!("  {}\n", package.id));
+        }
+    }
+    text
+}

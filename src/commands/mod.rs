@@ -1,0 +1,8 @@
+//! One file per verb: its arguments, and `run`, which calls one function of the builder.
+
+pub mod build;
+pub mod diff;
+pub mod fetch;
+pub mod inspect;
+pub mod lock;
+pub mod verify;

@@ -1,0 +1,84 @@
+//! Where this program works: the user's files and our own directories, resolved once.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use builder::registry::Sought;
+use builder::{Progress, Upstream, Vendor, Wishes};
+use lock::Lock;
+
+use crate::cli::Shared;
+use crate::failure::{Failure, Kind};
+use crate::ui::Ui;
+
+/// The places and the terminal.
+pub struct Workplace {
+    shared: Shared,
+    ui: Arc<Ui>,
+}
+
+impl Workplace {
+    /// From the options that every verb has.
+    pub fn new(shared: Shared, ui: Arc<Ui>) -> Self {
+        Self { shared, ui }
+    }
+
+    /// The terminal.
+    pub fn ui(&self) -> &Ui {
+        &self.ui
+    }
+
+    /// Who is told of progress.
+    pub fn progress(&self) -> Arc<dyn Progress> {
+        self.ui.clone()
+    }
+
+    /// Where the lock is.
+    pub fn lock_path(&self) -> &Path {
+        &self.shared.lock
+    }
+
+    /// What the user wants.
+    pub fn wishes(&self) -> Result<Wishes, Failure> {
+        Ok(Wishes::read(&self.shared.manifest).map_err(builder::Error::from)?)
+    }
+
+    /// The lock and its text.
+    pub fn lock(&self) -> Result<(Lock, String), Failure> {
+        Ok(builder::lockfile::read(&self.shared.lock).map_err(builder::Error::from)?)
+    }
+
+    /// Where downloads are kept.
+    pub fn vendor(&self) -> Result<Vendor, Failure> {
+        match &self.shared.vendor {
+            Some(path) => Ok(Vendor::at(path)),
+            None => Ok(Vendor::at(directory("XDG_CACHE_HOME", ".cache")?.join("opencode-cache/vendor"))),
+        }
+    }
+
+    /// Our state: the store, and which build gave what.
+    pub fn state(&self) -> Result<PathBuf, Failure> {
+        Ok(directory("XDG_STATE_HOME", ".local/state")?.join("opencode-cache"))
+    }
+
+    /// The registry. `binary`: a release binary to ask as a last resort.
+    pub async fn upstream(&self, binary: Option<PathBuf>) -> Result<Upstream, Failure> {
+        let project = self.shared.manifest.parent().unwrap_or(Path::new("")).to_path_buf();
+        let mut sought = Sought::here(self.shared.registry.clone(), project);
+        sought.opencode = binary;
+        Ok(sought.find().await.map_err(builder::Error::from)?)
+    }
+}
+
+/// A directory of the XDG specification; a relative value counts as unset, as it says.
+fn directory(variable: &str, default: &str) -> Result<PathBuf, Failure> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute(variable).or_else(|| absolute("HOME").map(|home| home.join(default))).ok_or_else(|| {
+        Failure::new(
+            Kind::Outside,
+            "no-home",
+            format!("find our directories: neither {variable} nor HOME is set"),
+        )
+        .hint(format!("set HOME or {variable} to an absolute path"))
+    })
+}
