@@ -40,6 +40,7 @@ mod attempt;
 pub use attempt::{Attempt, Transport};
 
 /// The first argument that turns the caller's executable into the sandbox's first process.
+#[cfg(target_os = "linux")]
 const HIDDEN: &str = "__opencode-cache-sandbox";
 
 /// Must be the first call in `main` of every program (and test binary) that uses [`Sandbox`]: where this process was started as

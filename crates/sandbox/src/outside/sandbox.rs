@@ -12,7 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{CWD, Mode, OFlags};
+use rustix::process::{Pid, PidfdFlags};
 use tempfile::TempDir;
 
 use super::child::Child;
@@ -280,16 +282,29 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.talk.hang_up();
-        self.talk.wait_for_end(END_WITHIN);
-        // Where the first process does not end by itself, the death of the one around it ends it. Both calls fail only where the
-        // process has ended and been reaped already.
-        let _ = self.outer.kill();
+        // The process around the first one ends when that has been reaped, which is when nothing inside is left.
+        if !ends_within(&self.outer, END_WITHIN) {
+            // Its death ends the first process. Fails only where it has ended since.
+            let _ = self.outer.kill();
+        }
         let _ = self.outer.wait();
         if let Some(news) = self.news.take() {
             let _ = news.join();
         }
         self.supervisor = None;
     }
+}
+
+/// Waits for the end of a process without reaping it; false also where the kernel cannot tell.
+fn ends_within(process: &process::Child, timeout: Duration) -> bool {
+    let pid = i32::try_from(process.id()).ok().and_then(Pid::from_raw);
+    let handle = pid.and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
+    let (Some(handle), Ok(timeout)) = (handle, Timespec::try_from(timeout)) else {
+        return false;
+    };
+    // A signal that interrupts shortens the wait; what is left is killed then.
+    let mut fds = [PollFd::new(&handle, PollFlags::IN)];
+    rustix::event::poll(&mut fds, Some(&timeout)).is_ok_and(|ready| ready > 0)
 }
 
 /// The process around a sandbox that is not there yet: killed if it never will be.

@@ -124,16 +124,6 @@ impl Talk {
         }
     }
 
-    /// Waits for the end of the first process, and with it of everything inside.
-    pub fn wait_for_end(&self, timeout: Duration) -> bool {
-        let news = self.news();
-        let (news, _) = self
-            .changed
-            .wait_timeout_while(news, timeout, |news| !news.ended)
-            .unwrap_or_else(PoisonError::into_inner);
-        news.ended
-    }
-
     /// The bound that was passed last.
     pub fn over(&self) -> Option<Limit> {
         self.news().over
