@@ -16,7 +16,7 @@ const NIX_BUILD: &str = "NIX_BUILD_TOP";
 /// A HOME for trying.
 const TRIAL_HOME: &str = "/home/user";
 
-/// Finds out what isolation this process can have here. The first call takes about 20 ms; later ones give the same answer.
+/// Finds out what isolation this process can have here. The first call takes about 5 ms; later ones give the same answer.
 pub fn probe() -> Isolation {
     static ANSWER: OnceLock<Isolation> = OnceLock::new();
     ANSWER.get_or_init(find).clone()

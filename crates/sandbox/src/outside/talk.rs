@@ -11,7 +11,7 @@ use crate::Error;
 use crate::command::{Exit, Limit};
 use crate::wire::{Channel, Event, Failure, Order, Reply, Step};
 
-/// How long the first process may take for an answer. Building takes about 20 ms; machines under load, or killing a program that
+/// How long the first process may take for an answer. Building takes about 5 ms; machines under load, or killing a program that
 /// holds gigabytes, take seconds.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 
