@@ -11,7 +11,7 @@ use url::Url;
 use super::{Exchange, KEPT_HEADERS, Recorded};
 use crate::answer;
 use crate::registry::npmrc::Settings;
-use crate::registry::upstream::{self, MAX_DOWNLOAD};
+use crate::registry::upstream::{self, Bounds, MAX_DOWNLOAD};
 use crate::vendor::{self, Vendor};
 
 /// Largest request body that is forwarded, in bytes.
@@ -62,7 +62,7 @@ impl Forward {
         posts: BTreeSet<String>,
     ) -> Result<Self, upstream::Error> {
         let failed = |source| upstream::Error::Client { source };
-        let mut builder = upstream::client_builder(settings, false).map_err(failed)?;
+        let mut builder = upstream::client_builder(settings, Bounds::default(), false).map_err(failed)?;
         for (host, address) in connect_to {
             builder = builder.resolve(host, *address);
         }

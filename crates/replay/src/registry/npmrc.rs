@@ -229,8 +229,8 @@ impl Settings {
             certificate_files: get("cafile").map(PathBuf::from).into_iter().chain(extra).collect(),
             strict_ssl: get("strict-ssl") != Some("false"),
             proxies: Proxies {
-                http: http.map(Secret),
-                https: https.map(Secret),
+                http: http.map(|text| proxy("proxy", &text)).transpose()?,
+                https: https.map(|text| proxy("https-proxy", &text)).transpose()?,
                 none_for: none_for
                     .split([',', ' '])
                     .filter(|host| !host.is_empty())
@@ -269,6 +269,13 @@ pub(crate) fn address(key: &str, text: &str) -> Result<Url, Error> {
     url.set_query(None);
     url.set_fragment(None);
     Ok(url)
+}
+
+/// A proxy's address; without a scheme it is http. One that cannot be used is an error: to go without it could leave a network that
+/// nothing is to leave directly.
+fn proxy(key: &str, text: &str) -> Result<Secret, Error> {
+    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    address(key, &with_scheme).map(|url| Secret(url.into()))
 }
 
 /// `host[:port]/path/` of an address, as npm keys its credentials.

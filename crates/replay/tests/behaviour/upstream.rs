@@ -1,7 +1,7 @@
 //! Property: the upstream client gets what is there, tries again what may pass, and gives a secret to nobody else.
 
-use replay::registry::Lookup;
-use replay::registry::upstream::Error;
+use replay::registry::upstream::{Bounds, Error, Retry};
+use replay::registry::{Lookup, Upstream};
 use serde_json::json;
 use url::Url;
 
@@ -130,6 +130,13 @@ async fn a_mirror_is_asked_before_the_host_that_its_documents_name() {
         assert_eq!(download.next().await.unwrap().unwrap(), bytes);
     }
     assert_eq!(elsewhere.seen.lock().unwrap().len(), 1);
+    for (package, size) in [("near", 4), ("far", 3)] {
+        assert_eq!(
+            upstream.tarball_size(&id(package, "1.0.0"), None).await.unwrap(),
+            Lookup::Found(Some(size))
+        );
+    }
+    assert_eq!(elsewhere.seen.lock().unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -153,4 +160,17 @@ async fn without_a_registry_there_is_an_error_that_says_how_to_name_one() {
     let error = replay::registry::Upstream::new(&crate::support::settings("")).unwrap_err();
     assert!(matches!(error, Error::NoRegistry));
     assert!(error.hint().unwrap().contains("npm_config_registry"));
+}
+
+#[tokio::test]
+async fn a_host_that_stays_silent_is_given_up() {
+    // Connections are accepted by the kernel and never answered.
+    let silent = listener();
+    let authority = silent.local_addr().unwrap().to_string();
+    let moment = std::time::Duration::from_millis(50);
+    let bounds = Bounds { idle: moment, ..Bounds::default() };
+    let settings = crate::support::settings(&format!("registry=http://{authority}/"));
+    let upstream = Upstream::bounded(&settings, bounds).unwrap().with_retry(Retry { tries: 2, wait: moment });
+    let error = upstream.packument(&name("a")).await.unwrap_err();
+    assert_eq!((error.code(), error.host()), ("upstream-timeout", Some(authority.as_str())));
 }

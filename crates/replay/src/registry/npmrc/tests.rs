@@ -114,13 +114,17 @@ fn proxies_come_from_npm_first_and_from_the_environment_else() {
     let env = [("HTTP_PROXY", "http://h"), ("https_proxy", "http://s"), ("NO_PROXY", "a, b,,c")];
     assert_eq!(
         proxies("", &env),
-        (some("http://h"), some("http://s"), vec!["a".to_owned(), "b".to_owned(), "c".to_owned()])
+        (some("http://h/"), some("http://s/"), vec!["a".to_owned(), "b".to_owned(), "c".to_owned()])
     );
     assert_eq!(
         proxies("proxy=http://n\nnoproxy=x", &env),
-        (some("http://n"), some("http://n"), vec!["x".to_owned()])
+        (some("http://n/"), some("http://n/"), vec!["x".to_owned()])
     );
-    assert_eq!(proxies("https-proxy=http://n", &[]), (None, some("http://n"), vec![]));
+    assert_eq!(proxies("https-proxy=http://n", &[]), (None, some("http://n/"), vec![]));
+    assert_eq!(proxies("https-proxy=n:3128", &[]), (None, some("http://n:3128/"), vec![]));
+    for text in ["https-proxy=socks5://n", "proxy=http://"] {
+        assert_eq!(settings(&[text], &[]).unwrap_err().code(), "npmrc-address", "{text}");
+    }
     assert_eq!(proxies("proxy=null", &[]), (None, None, vec![]));
 }
 

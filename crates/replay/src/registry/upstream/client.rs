@@ -8,27 +8,39 @@ use url::{Host, Url};
 
 use crate::registry::npmrc::{Proxies, Settings};
 
-/// Time to connect, TLS included. A host that takes longer is down.
-const CONNECT: Duration = Duration::from_secs(10);
-/// Time without a byte after which a connection is dead.
-const IDLE: Duration = Duration::from_secs(30);
-/// Time for one request as a whole: 1 GiB at 2 MB/s.
-const TOTAL: Duration = Duration::from_secs(600);
-
-/// The client of `settings`. It follows no redirects: who follows must decide anew which credential goes along.
-pub(crate) fn build(settings: &Settings, gzip: bool) -> Result<Client, reqwest::Error> {
-    builder(settings, gzip)?.build()
+/// How long the outside may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// To connect, TLS included.
+    pub connect: Duration,
+    /// Between two bytes.
+    pub idle: Duration,
+    /// For one request as a whole.
+    pub total: Duration,
 }
 
-/// As [`build`], for a caller that has more to say.
-pub(crate) fn builder(settings: &Settings, gzip: bool) -> Result<reqwest::ClientBuilder, reqwest::Error> {
+impl Default for Bounds {
+    /// 10 s to connect: a host that takes longer is down. 30 s without a byte: the connection is dead. 10 minutes in all: 1 GiB at 2 MB/s.
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { connect: seconds(10), idle: seconds(30), total: seconds(600) }
+    }
+}
+
+/// The client of `settings`, for a caller that has more to say. It follows no redirects: who follows must decide anew which credential
+/// goes along.
+pub(crate) fn builder(
+    settings: &Settings,
+    bounds: Bounds,
+    gzip: bool,
+) -> Result<reqwest::ClientBuilder, reqwest::Error> {
     let proxies = settings.proxies.clone();
     let mut builder = Client::builder()
         .user_agent(concat!("opencode-cache/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
-        .connect_timeout(CONNECT)
-        .read_timeout(IDLE)
-        .timeout(TOTAL)
+        .connect_timeout(bounds.connect)
+        .read_timeout(bounds.idle)
+        .timeout(bounds.total)
         .gzip(gzip)
         .danger_accept_invalid_certs(!settings.strict_ssl)
         .no_proxy()
@@ -47,9 +59,7 @@ fn proxy_for(proxies: &Proxies, url: &Url) -> Option<Url> {
         return None;
     }
     let proxy = if url.scheme() == "http" { &proxies.http } else { &proxies.https };
-    let text = proxy.as_ref()?.reveal();
-    let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    Url::parse(&with_scheme).ok()
+    Url::parse(proxy.as_ref()?.reveal()).ok()
 }
 
 fn loopback(url: &Url) -> bool {
@@ -86,7 +96,7 @@ mod tests {
     fn loopback_and_exempt_hosts_are_reached_directly() {
         let proxies = Proxies {
             http: None,
-            https: Some(Secret::new("proxy.invalid:3128")),
+            https: Some(Secret::new("http://proxy.invalid:3128")),
             none_for: ["inner.invalid", ".dot.invalid", "*.star.invalid", "port.invalid:8443"]
                 .map(str::to_owned)
                 .to_vec(),

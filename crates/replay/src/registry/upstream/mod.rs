@@ -19,7 +19,7 @@ mod client;
 mod error;
 mod send;
 
-use client::build as build_client;
+pub use client::Bounds;
 pub(crate) use client::builder as client_builder;
 pub use error::Error;
 pub(crate) use error::{host_and_port, host_of};
@@ -99,8 +99,18 @@ impl Upstream {
     /// # Errors
     /// Where no registry is named, or a certificate or proxy cannot be used.
     pub fn new(settings: &Settings) -> Result<Self, Error> {
+        Self::bounded(settings, Bounds::default())
+    }
+
+    /// As [`Self::new`], with other time bounds.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn bounded(settings: &Settings, bounds: Bounds) -> Result<Self, Error> {
         let default = settings.registry.clone().ok_or(Error::NoRegistry)?;
-        let client = |gzip: bool| build_client(settings, gzip).map_err(|source| Error::Client { source });
+        let client =
+            |gzip: bool| client_builder(settings, bounds, gzip).and_then(reqwest::ClientBuilder::build);
+        let client = |gzip: bool| client(gzip).map_err(|source| Error::Client { source });
         Ok(Self {
             default,
             scopes: settings.scopes.clone(),
@@ -182,25 +192,60 @@ impl Upstream {
         release: Option<&Release>,
         offset: u64,
     ) -> Result<Lookup<Download>, Error> {
-        let registry = self.registry(&id.name);
-        let conventional = join(registry, &tarball_path(&id.name, &id.version));
-        let stated = release.and_then(|release| release.tarball.as_ref());
-        // A mirror's documents may still name the host that it mirrors; the mirror is asked first.
-        let first = stated.filter(|url| same_host(url, registry)).unwrap_or(&conventional);
-        let answer = self.download(first, offset).await?;
+        let first = self.nearest(id, release);
+        let answer = self.download(&first, offset).await?;
         let Lookup::Absent { status } = answer else { return Ok(answer) };
-        let second = match stated {
-            Some(url) => Some(url.clone()),
+        match self.other(id, release, &first).await? {
+            Some(url) => self.download(&url, offset).await,
+            None => Ok(Lookup::Absent { status }),
+        }
+    }
+
+    /// The size in bytes of a package's tarball, where the server says it; asked where [`Self::tarball`] would fetch it, so that a
+    /// mirror's documents that name another host lead to no question there.
+    ///
+    /// # Errors
+    /// Where the registry cannot be reached or fails.
+    pub async fn tarball_size(
+        &self,
+        id: &PackageId,
+        release: Option<&Release>,
+    ) -> Result<Lookup<Option<u64>>, Error> {
+        let first = self.nearest(id, release);
+        let answer = self.head_size(&first).await?;
+        let Lookup::Absent { status } = answer else { return Ok(answer) };
+        match self.other(id, release, &first).await? {
+            Some(url) => self.head_size(&url).await,
+            None => Ok(Lookup::Absent { status }),
+        }
+    }
+
+    /// Where a tarball is looked for first. A mirror's documents may still name the host that it mirrors; the mirror is asked first.
+    fn nearest(&self, id: &PackageId, release: Option<&Release>) -> Url {
+        let registry = self.registry(&id.name);
+        let stated = release.and_then(|release| release.tarball.as_ref());
+        match stated.filter(|url| same_host(url, registry)) {
+            Some(url) => url.clone(),
+            None => join(registry, &tarball_path(&id.name, &id.version)),
+        }
+    }
+
+    /// Where else a tarball may be.
+    async fn other(
+        &self,
+        id: &PackageId,
+        release: Option<&Release>,
+        first: &Url,
+    ) -> Result<Option<Url>, Error> {
+        let stated = match release {
+            Some(release) => release.tarball.clone(),
             None => self
                 .version(&id.name, &id.version.to_string())
                 .await?
                 .found()
                 .and_then(|release| release.tarball),
         };
-        match second.filter(|url| url != first) {
-            Some(url) => self.download(&url, offset).await,
-            None => Ok(Lookup::Absent { status }),
-        }
+        Ok(stated.filter(|url| url != first))
     }
 
     /// Starts the download of any address at byte `offset`. The server may ignore the offset: see [`Download::offset`].
