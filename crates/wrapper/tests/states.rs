@@ -293,31 +293,43 @@ fn group_is_laid_whole_and_follows_generations() {
 }
 
 #[test]
-fn group_is_not_laid_beside_anything_of_the_users() {
-    for (file, is_directory) in
-        [("package.json", false), ("package-lock.json", false), ("node_modules", true)]
-    {
-        let (stage, a, _) = group();
-        let place = stage.config(file);
-        match is_directory {
-            true => write(&place.join("x/index.js"), "mine"),
-            false => write(&place, "mine"),
+fn group_is_not_laid_beside_node_modules_of_the_users() {
+    let (stage, a, b) = group();
+    write(&stage.config("node_modules/x/index.js"), "mine");
+    settle(&stage, &a);
+    assert_eq!(fs::read_dir(stage.config("")).unwrap().count(), 1);
+    // The same where ours were laid first, and the user (or npm) then made a real directory of it.
+    let (stage, ..) = group();
+    settle(&stage, &a);
+    fs::remove_file(stage.config("node_modules")).unwrap();
+    write(&stage.config("node_modules/x/index.js"), "mine");
+    settle(&stage, &b);
+    assert_eq!(read(&stage.config("node_modules/x/index.js")), "mine");
+    assert_eq!(fs::read_dir(stage.config("")).unwrap().count(), 1);
+}
+
+#[test]
+fn group_leaves_files_of_the_users_beside_its_link() {
+    for file in ["package.json", "package-lock.json"] {
+        let (stage, a, b) = group();
+        write(&stage.config(file), "mine");
+        for output in [&a, &b] {
+            settle(&stage, output);
+            output.assert_link(&stage.config("node_modules"), "config/node_modules");
+            assert_eq!(read(&stage.config(file)), "mine");
+            assert_eq!(fs::read_dir(stage.config("")).unwrap().count(), 3, "{file}");
         }
-        settle(&stage, &a);
-        let names: Vec<_> = fs::read_dir(stage.config("")).unwrap().collect();
-        assert_eq!(names.len(), 1, "{file}: {names:?}");
     }
 }
 
 #[test]
-fn group_is_withdrawn_once_the_user_takes_a_part_over() {
+fn group_leaves_a_file_that_the_user_takes_over() {
     let (stage, a, b) = group();
     settle(&stage, &a);
     fs::write(stage.config("package.json"), "mine now").unwrap();
     settle(&stage, &b);
     assert_eq!(read(&stage.config("package.json")), "mine now");
-    assert!(is_absent(&stage.config("node_modules")));
-    assert!(is_absent(&stage.config("package-lock.json")));
+    b.assert_link(&stage.config("node_modules"), "config/node_modules");
 }
 
 #[test]

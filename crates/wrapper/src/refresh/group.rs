@@ -1,7 +1,7 @@
-//! The entries of the configuration directory, which are one thing: `node_modules` without the lock file
-//! that describes it (or the other way round) is worse than neither. All are laid, or none.
-//!
-//! A directory of which one of them is the user's own gets none, and loses those that are ours.
+//! The entries of the configuration directory, which are one thing: the link `node_modules` and the
+//! files that describe it. `node_modules` decides: where the user has one of their own, nothing is laid,
+//! and what is ours goes. Files that the user has already (a `package.json` with dependencies of their
+//! own, which was captured with them) stay as they are beside the link.
 
 use super::observe::State;
 use super::{Failure, Plan};
@@ -10,15 +10,15 @@ use linkmap::{Action, Entry, Root};
 /// What is to become of the group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Every place is free or ours.
+    /// The place of every link is free or ours.
     Lay,
-    /// At least one is the user's.
+    /// That of at least one is the user's.
     Withdraw,
 }
 
-/// Whether anything is the user's. Directories to keep are nobody's.
+/// Whether the place of a link is the user's.
 pub fn judge(plan: Plan<'_>) -> Result<Verdict, Failure> {
-    for (directory, entry) in members(plan) {
+    for (directory, entry) in members(plan).filter(|(_, entry)| is_link(entry)) {
         if plan.observe(directory, &entry)? == State::Users {
             return Ok(Verdict::Withdraw);
         }
@@ -28,7 +28,7 @@ pub fn judge(plan: Plan<'_>) -> Result<Verdict, Failure> {
 
 /// Whether the group is whole, or withdrawn whole.
 pub fn is_in_line(plan: Plan<'_>) -> Result<bool, Failure> {
-    let (mut users, mut ours, mut current, mut all) = (0, 0, 0, 0);
+    let (mut users, mut files, mut ours, mut current, mut all) = (0, 0, 0, 0, 0);
     for (directory, entry) in plan.entries_of(Root::Config) {
         let state = plan.observe(directory, &entry)?;
         if entry.action == Action::Keep {
@@ -40,12 +40,17 @@ pub fn is_in_line(plan: Plan<'_>) -> Result<bool, Failure> {
         all += 1;
         match state {
             State::Current => current += 1,
-            State::Users => users += 1,
+            State::Users if is_link(&entry) => users += 1,
+            State::Users => files += 1,
             State::Ours | State::Damaged => ours += 1,
             State::Absent => {}
         }
     }
-    Ok(if users == 0 { current == all } else { current + ours == 0 })
+    Ok(if users == 0 { current + files == all } else { current + ours == 0 })
+}
+
+fn is_link(entry: &Entry<'_>) -> bool {
+    matches!(entry.action, Action::Link { .. })
 }
 
 /// The entries that belong together.
