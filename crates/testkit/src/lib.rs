@@ -1,1 +1,12 @@
-//! Placeholder: to be written.
+//! What whole-program tests stand on: one real output per test run, and an ordinary user's machine to run it on.
+//!
+//! For tests only: whatever goes wrong here is a panic with the thing, the verb and the cause, because nothing could be tested then.
+//! It never decides what is right: that is the tests'.
+#![expect(
+    clippy::expect_used,
+    clippy::print_stderr,
+    reason = "a test stops at the first surprise, and says what it is doing"
+)]
+
+pub mod cli;
+pub mod output;

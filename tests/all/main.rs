@@ -1,0 +1,94 @@
+//! The whole program, as its users see it: a module per verb or promise, the real OpenCode, no network.
+//!
+//! A harness of its own, because this binary is also the first process of the sandboxes that it starts; it takes the arguments and
+//! ends with the line of `cargo test`.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod answers;
+
+use std::process::ExitCode;
+use std::sync::{Condvar, Mutex, PoisonError};
+
+use libtest_mimic::{Arguments, Trial};
+use testkit::cli::Place;
+
+/// A property and its check.
+struct Case {
+    name: &'static str,
+    check: fn(),
+    load: Load,
+}
+
+/// What a check does to the machine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Load {
+    /// It computes: at most one of these per processor runs at once.
+    Busy,
+    /// It waits, for a minute or more: it starts first, and runs beside the others.
+    Idle,
+}
+
+/// A check that computes.
+const fn case(name: &'static str, check: fn()) -> Case {
+    Case { name, check, load: Load::Busy }
+}
+
+/// A check that mostly waits.
+#[expect(dead_code, reason = "the first of them comes with the controls")]
+const fn waiting(name: &'static str, check: fn()) -> Case {
+    Case { name, check, load: Load::Idle }
+}
+
+/// Every module's cases.
+const MODULES: &[(&str, &[Case])] = &[("answers", answers::CASES)];
+
+fn main() -> ExitCode {
+    sandbox::hidden_main();
+    Place {
+        cli: env!("CARGO_BIN_EXE_opencode-cache").into(),
+        repository: env!("CARGO_MANIFEST_DIR").into(),
+        scratch: env!("CARGO_TARGET_TMPDIR").into(),
+    }
+    .set();
+    let mut arguments = Arguments::from_args();
+    let mut cases: Vec<_> =
+        MODULES.iter().flat_map(|(module, cases)| cases.iter().map(move |case| (*module, case))).collect();
+    cases.sort_by_key(|(_, case)| case.load == Load::Busy);
+    let idle = cases.iter().filter(|(_, case)| case.load == Load::Idle).count();
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    arguments.test_threads.get_or_insert(processors + idle);
+    let trials = cases.into_iter().map(|(module, case)| trial(module, case)).collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn trial(module: &str, case: &'static Case) -> Trial {
+    Trial::test(format!("{module}::{}", case.name), || {
+        let _place = (case.load == Load::Busy).then(Turn::take);
+        (case.check)();
+        Ok(())
+    })
+}
+
+/// One processor, taken until dropped.
+struct Turn;
+
+/// How many busy checks run now.
+static BUSY: Mutex<usize> = Mutex::new(0);
+static FREE: Condvar = Condvar::new();
+
+impl Turn {
+    fn take() -> Self {
+        let most = std::thread::available_parallelism().map_or(1, usize::from);
+        let busy = BUSY.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut busy = FREE.wait_while(busy, |busy| *busy >= most).unwrap_or_else(PoisonError::into_inner);
+        *busy += 1;
+        Self
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *BUSY.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        FREE.notify_one();
+    }
+}
