@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use builder::registry::Sought;
-use builder::{Progress, Upstream, Vendor, Wishes};
+use builder::registry::{Registry, Sought};
+use builder::{Progress, Vendor, Wishes};
 use lock::Lock;
 
 use crate::cli::Shared;
@@ -62,7 +62,7 @@ impl Workplace {
     }
 
     /// The registry. `binary`: a release binary to ask as a last resort.
-    pub async fn upstream(&self, binary: Option<PathBuf>) -> Result<Upstream, Failure> {
+    pub async fn registry(&self, binary: Option<PathBuf>) -> Result<Registry, Failure> {
         let project = self.shared.manifest.parent().unwrap_or(Path::new("")).to_path_buf();
         let mut sought = Sought::here(self.shared.registry.clone(), project);
         sought.opencode = binary;

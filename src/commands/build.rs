@@ -64,8 +64,11 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
     let built = match build.finished()? {
         Some(built) => built,
         None => {
-            let upstream =
-                if args.offline || build.is_provided()? { None } else { Some(place.upstream(None).await?) };
+            let upstream = if args.offline || build.is_provided()? {
+                None
+            } else {
+                Some(place.registry(None).await?.upstream)
+            };
             build.run(upstream.as_ref()).await?
         }
     };

@@ -6,14 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lock::{Exercise, ExerciseKind, ExerciseName, Lock, Pin, System};
+use replay::proxy::ProxyFacts;
 use replay::registry::{
-    BasePath, PackumentView, Question, RegistryView, ReplayFacts, ReplayRegistry, TarballFile, VersionView,
+    BasePath, PackumentView, RegistryView, ReplayFacts, ReplayRegistry, TarballFile, VersionView,
 };
 use replay::vendor::Vendor;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::downloads::Outlet;
 use crate::progress::{Progress, timed};
 use crate::settle::TreeKind;
 use crate::stage::Stage;
@@ -156,15 +158,18 @@ impl Capture {
     async fn one(&self, name: &ExerciseName, exercise: &Exercise, output: &Path) -> Result<(), Error> {
         let failed = |source: exercise::Error| Error::Exercise { name: name.clone(), source };
         let base = BasePath::escaped(name.as_str()).map_err(|_| Error::Worker)?;
-        let mut stage = Stage::open(&self.binary, 2).await.map_err(|error| failed(error.into()))?;
+        let mut stage =
+            Stage::open(&self.binary, exercise::LISTENERS).await.map_err(|error| failed(error.into()))?;
         let listener = stage.take_listener().ok_or(Error::Worker)?;
         let views = BTreeMap::from([(base.clone(), self.view(name, exercise))]);
         let registry = ReplayRegistry::serve(listener, views)
             .map_err(|source| failed(exercise::Error::Listen { source }))?;
         let url = registry.url(&base);
-        let outcome = exercise::perform(&mut stage, &exercise.kind, &url, self.system).await;
+        let outlet = Outlet::replay(&mut stage, &self.lock, &self.vendor)
+            .map_err(|reason| failed(stage::Error::from(reason).into()))?;
+        let outcome = exercise::perform(&mut stage, &exercise.kind, &url, &outlet, self.system).await;
         // What was asked in vain explains a failure better than OpenCode's own words.
-        judge(name, registry.shutdown().await)?;
+        judge(name, registry.shutdown().await, outlet.close().await)?;
         outcome.map_err(failed)?;
         let Some(directory) = exercise::directory(&exercise.kind) else { return Ok(()) };
         let (name, exercise, output) = (name.clone(), exercise.clone(), output.to_path_buf());
@@ -205,15 +210,16 @@ impl Capture {
     }
 }
 
-fn judge(name: &ExerciseName, facts: ReplayFacts) -> Result<(), Error> {
-    if let Some((path, reason)) = facts.unreadable.into_iter().next() {
+fn judge(name: &ExerciseName, facts: ReplayFacts, others: ProxyFacts) -> Result<(), Error> {
+    if let Some((path, reason)) = facts.unreadable.into_iter().chain(others.unreadable).next() {
         return Err(Error::Unreadable { name: name.clone(), path, reason });
     }
-    if facts.unrecorded.is_empty() {
+    let packages = facts.unrecorded.iter().map(|question| format!("{} {}", question.method, question.path));
+    let downloads = others.unrecorded.iter().map(|attempt| format!("{} {}", attempt.method, attempt.url));
+    let questions: Vec<String> = packages.chain(downloads).take(8).collect();
+    if questions.is_empty() {
         return Ok(());
     }
-    let ask = |question: &Question| format!("{} {}", question.method, question.path);
-    let questions = facts.unrecorded.iter().take(8).map(ask).collect();
     Err(Error::Unrecorded { name: name.clone(), questions })
 }
 

@@ -7,6 +7,7 @@ use lock::{ExerciseKind, PackageName, Spec, System};
 use replay::llm::{Script, ScriptedLlm};
 use serde_json::{Value, json};
 
+use crate::downloads::Outlet;
 use crate::stage::{self, Server, Stage};
 use crate::{opencode, settle};
 
@@ -104,12 +105,17 @@ pub fn directory(kind: &ExerciseKind) -> Option<PathBuf> {
     }
 }
 
+/// How many listeners a stage needs for one exercise: a registry, a proxy, a model.
+pub const LISTENERS: usize = 3;
+
 /// Makes OpenCode fill its cache as `kind` says, asking the registry at `registry` on behalf of
-/// `system`. Returns when the tree is whole and OpenCode has ended.
+/// `system`, and everything else through `outlet`. Returns when the tree is whole and OpenCode has
+/// ended.
 pub async fn perform(
     stage: &mut Stage,
     kind: &ExerciseKind,
     registry: &str,
+    outlet: &Outlet,
     system: System,
 ) -> Result<(), Error> {
     let listener = stage.take_listener().ok_or_else(|| Error::Listen {
@@ -120,6 +126,7 @@ pub async fn perform(
     prepare(stage, kind, &llm.url())?;
     let mut env = stage.environment();
     env.extend(opencode::populate_environment(registry, system));
+    env.extend_from_slice(outlet.environment());
     let result = match kind {
         ExerciseKind::Command { run } => command(stage, run, &env).await,
         ExerciseKind::SharedTree { .. } => Err(Error::Unsupported { kind: kind.as_str() }),

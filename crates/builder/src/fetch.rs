@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lock::{Artifact, ArtifactSource, Lock, PackageId, Sri, System};
+use lock::{Artifact, ArtifactSource, Download, Lock, PackageId, Sri, System};
 use replay::registry::Upstream;
 use replay::vendor::{self, Pinned, Source, Vendor};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use url::Url;
 
 use crate::progress::{Event, Progress};
 
@@ -93,6 +94,12 @@ pub fn pins(lock: &Lock, systems: &BTreeSet<System>) -> Result<Vec<Pin>, Error> 
         }
         for (id, package) in lock.pinned_for(*system) {
             add(&mut pins, id.clone(), &package.integrity, package.size);
+        }
+    }
+    for (url, download) in &lock.downloads {
+        if let (Download::File { integrity, size, .. }, Ok(url)) = (download, Url::parse(url.as_str())) {
+            let pin = Pin { source: Source::Url(url), integrity: integrity.clone(), size: *size };
+            pins.entry(integrity.to_string()).or_insert(pin);
         }
     }
     Ok(pins.into_values().collect())

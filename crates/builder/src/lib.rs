@@ -14,6 +14,7 @@ mod client;
 pub mod config;
 pub mod contents;
 mod count;
+mod downloads;
 mod emit;
 mod error;
 mod exercise;

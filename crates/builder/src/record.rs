@@ -5,6 +5,7 @@
 //! its manifest moved, until it is refreshed on purpose.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,15 +13,19 @@ use lock::{
     Exercise, ExerciseKind, ExerciseName, Known, Lock, Package, PackageId, PackageName, Reach, System,
     Version, Want,
 };
-use replay::registry::{Answer, BasePath, BaseRecord, Failure, Origin, RecordRegistry, Release, Upstream};
+use replay::proxy::ProxyFacts;
+use replay::registry::npmrc::Settings;
+use replay::registry::{Answer, BasePath, BaseRecord, Failure, Origin, RecordRegistry, Release};
 use replay::vendor::Vendor;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::downloads::Outlet;
 use crate::plan::Wishes;
-use crate::progress::{Progress, timed};
-use crate::stage::Stage;
-use crate::{binary, count, exercise, fetch, parallel, resolve, settle};
+use crate::progress::{Event, Progress, timed};
+use crate::registry::Registry;
+use crate::stage::{self, Stage};
+use crate::{binary, count, downloads, exercise, fetch, parallel, resolve, settle};
 
 /// Why nothing was recorded.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +57,16 @@ pub enum Error {
         package: String,
         /// The cause.
         source: Arc<replay::vendor::Error>,
+    },
+    /// The registry wants credentials, or other ones.
+    #[error("record {name}: the registry answers {status} about {package}")]
+    Forbidden {
+        /// The exercise.
+        name: ExerciseName,
+        /// The package.
+        package: PackageName,
+        /// The HTTP status: 401 or 403.
+        status: u16,
     },
     /// A package that was resolved cannot be pinned.
     #[error("record {name}: pin {package}: {reason}")]
@@ -88,6 +103,7 @@ impl Error {
             Self::Binary(error) => error.code(),
             Self::Exercise { source, .. } => source.code(),
             Self::Upstream { source, .. } => source.code(),
+            Self::Forbidden { .. } => "registry-forbidden",
             Self::Unpinnable { .. } => "package-unpinnable",
             Self::Settle { .. } => "tree-not-whole",
             Self::Count(error) => error.code(),
@@ -104,6 +120,9 @@ impl Error {
             Self::Exercise { source, .. } => source.hint(),
             Self::Upstream { source, .. } => source.hint(),
             Self::Count(error) => error.hint(),
+            Self::Forbidden { .. } => {
+                Some("put the registry's token into ~/.npmrc, as npm wants it (//HOST/:_authToken=…)".into())
+            }
             _ => None,
         }
     }
@@ -115,8 +134,10 @@ pub struct Recording<'a> {
     pub wishes: &'a Wishes,
     /// The lock that there is, unless everything is to be resolved anew.
     pub old: Option<&'a Lock>,
-    /// The registry.
-    pub upstream: Upstream,
+    /// The registry, and how the world is reached.
+    pub registry: Registry,
+    /// Hosts that are reached elsewhere.
+    pub connect_to: BTreeMap<String, SocketAddr>,
     /// Where downloads go.
     pub vendor: Vendor,
     /// Who is told.
@@ -131,7 +152,7 @@ impl Recording<'_> {
         let version = self.version(&systems).await?;
         let systems = match self.old {
             Some(old) if old.opencode == version && old.systems.keys().eq(&systems) => old.systems.clone(),
-            _ => resolve::artifacts(&self.upstream, &version, &systems).await?,
+            _ => resolve::artifacts(&self.registry.upstream, &version, &systems).await?,
         };
         let mut lock = empty_lock(version, systems);
         self.exercises(&mut lock, host).await?;
@@ -147,7 +168,7 @@ impl Recording<'_> {
             {
                 Ok(old.opencode.clone())
             }
-            (wanted, _) => Ok(resolve::version(&self.upstream, wanted, systems).await?),
+            (wanted, _) => Ok(resolve::version(&self.registry.upstream, wanted, systems).await?),
         }
     }
 
@@ -192,12 +213,12 @@ impl Recording<'_> {
             Some(artifact) => artifact.clone(),
             None => {
                 let only = BTreeSet::from([host]);
-                let mut found = resolve::artifacts(&self.upstream, &lock.opencode, &only).await?;
+                let mut found = resolve::artifacts(&self.registry.upstream, &lock.opencode, &only).await?;
                 found.remove(&host).ok_or(binary::Error::NotLocked { system: host })?
             }
         };
         let pins = fetch::artifact_pins(&artifact);
-        fetch::fetch(&self.vendor, &self.upstream, &pins, &self.progress).await?;
+        fetch::fetch(&self.vendor, &self.registry.upstream, &pins, &self.progress).await?;
         let vendor = self.vendor.clone();
         let unpacked = tokio::task::spawn_blocking(move || binary::unpacked(&vendor, &artifact));
         Ok(unpacked.await.map_err(|_| Error::Worker)??)
@@ -210,16 +231,24 @@ impl Recording<'_> {
         binary: &Path,
         host: System,
     ) -> Result<Vec<Recorded>, Error> {
-        let origin = Origin::new(self.upstream.clone(), self.vendor.clone());
+        let origin = Origin::new(self.registry.upstream.clone(), self.vendor.clone());
         let permits = Arc::new(Semaphore::new(parallel()));
         let mut running = JoinSet::new();
         for (name, kind) in anew {
-            let (origin, binary) = (origin.clone(), binary.to_path_buf());
+            let one = One {
+                name,
+                kind,
+                origin: origin.clone(),
+                settings: self.registry.settings.clone(),
+                connect_to: self.connect_to.clone(),
+                binary: binary.to_path_buf(),
+                host,
+            };
             let (permits, progress) = (permits.clone(), self.progress.clone());
             running.spawn(async move {
                 let _permit = permits.acquire_owned().await;
-                let what = format!("record {name}");
-                timed(&*progress, &what, record_one(name, kind, origin, &binary, host)).await
+                let what = format!("record {}", one.name);
+                timed(&*progress, &what, one.record()).await
             });
         }
         let mut recorded = Vec::new();
@@ -232,7 +261,12 @@ impl Recording<'_> {
 
     /// Turns one recording into pins.
     async fn add(&self, lock: &mut Lock, recorded: Recorded) -> Result<(), Error> {
-        let Recorded { name, kind, record, resolved } = recorded;
+        let Recorded { name, kind, record, resolved, others } = recorded;
+        let (downloads, notes) = downloads::recorded(&others);
+        lock.downloads.extend(downloads);
+        for note in notes {
+            self.progress.event(Event::Note(&format!("{name}: {note}")));
+        }
         let tags = tags(&kind, &record, &resolved);
         let absent = absent(&record, &resolved);
         for id in &resolved {
@@ -267,7 +301,7 @@ impl Recording<'_> {
             Some(tarball) => (integrity.unwrap_or_else(|| tarball.integrity.clone()), tarball.size),
             // Another system's, which the OpenCode that ran here had no use for.
             None => {
-                let size = resolve::tarball_size(&self.upstream, &id.to_string(), release).await?;
+                let size = resolve::tarball_size(&self.registry.upstream, id, release).await?;
                 (integrity.ok_or_else(|| unpinnable("the registry states no strong hash".into()))?, size)
             }
         };
@@ -289,47 +323,72 @@ fn empty_lock(opencode: Version, systems: BTreeMap<System, lock::Artifact>) -> L
     }
 }
 
+/// One exercise to record, with everything that takes.
+struct One {
+    name: ExerciseName,
+    kind: ExerciseKind,
+    origin: Origin,
+    settings: Settings,
+    connect_to: BTreeMap<String, SocketAddr>,
+    binary: PathBuf,
+    host: System,
+}
+
 /// What one exercise left.
 struct Recorded {
     name: ExerciseName,
     kind: ExerciseKind,
     record: BaseRecord,
     resolved: BTreeSet<PackageId>,
+    others: ProxyFacts,
 }
 
-async fn record_one(
-    name: ExerciseName,
-    kind: ExerciseKind,
-    origin: Origin,
-    binary: &Path,
-    host: System,
-) -> Result<Recorded, Error> {
-    let failed = |source: exercise::Error| Error::Exercise { name: name.clone(), source };
-    let base = BasePath::escaped(name.as_str()).map_err(|_| Error::Worker)?;
-    let mut stage = Stage::open(binary, 2).await.map_err(|error| failed(error.into()))?;
-    let listener = stage.take_listener().ok_or(Error::Worker)?;
-    let registry = RecordRegistry::serve(listener, origin, BTreeMap::from([(base.clone(), BTreeMap::new())]))
-        .map_err(|source| failed(exercise::Error::Listen { source }))?;
-    let url = registry.url(&base);
-    let outcome = tokio::select! {
-        outcome = exercise::perform(&mut stage, &kind, &url, host) => outcome,
-        () = registry.failed() => Ok(()),
-    };
-    let mut facts = registry.shutdown().await;
-    // The outside world's failure explains the exercise's.
-    if let Some(failure) = facts.failures.pop() {
-        return Err(upstream_failure(name, failure));
+impl One {
+    async fn record(self) -> Result<Recorded, Error> {
+        let failed = |source: exercise::Error| Error::Exercise { name: self.name.clone(), source };
+        let base = BasePath::escaped(self.name.as_str()).map_err(|_| Error::Worker)?;
+        let mut stage =
+            Stage::open(&self.binary, exercise::LISTENERS).await.map_err(|error| failed(error.into()))?;
+        let listener = stage.take_listener().ok_or(Error::Worker)?;
+        let bases = BTreeMap::from([(base.clone(), BTreeMap::new())]);
+        let registry = RecordRegistry::serve(listener, self.origin.clone(), bases)
+            .map_err(|source| failed(exercise::Error::Listen { source }))?;
+        let outlet = Outlet::record(&mut stage, &self.settings, self.origin.vendor(), &self.connect_to)
+            .map_err(|reason| failed(stage::Error::from(reason).into()))?;
+        let url = registry.url(&base);
+        let outcome = tokio::select! {
+            outcome = exercise::perform(&mut stage, &self.kind, &url, &outlet, self.host) => outcome,
+            () = registry.failed() => Ok(()),
+        };
+        let (mut facts, others) = (registry.shutdown().await, outlet.close().await);
+        // The outside world's failure explains the exercise's.
+        if let Some(failure) = facts.failures.pop() {
+            return Err(upstream_failure(self.name, failure));
+        }
+        let record = facts.bases.remove(&base).unwrap_or_default();
+        if let Some(error) = forbidden(&self.name, &record) {
+            return Err(error);
+        }
+        if let Err(source) = outcome {
+            return Err(refused(&self.kind, &record).map_or_else(|| failed(source), Error::Resolve));
+        }
+        let resolved = match exercise::directory(&self.kind) {
+            Some(directory) => settle::resolved(&stage.sandbox().outside(directory))
+                .map_err(|source| Error::Settle { name: self.name.clone(), source })?,
+            None => BTreeSet::new(),
+        };
+        Ok(Recorded { name: self.name, kind: self.kind, record, resolved, others })
     }
-    let record = facts.bases.remove(&base).unwrap_or_default();
-    if let Err(source) = outcome {
-        return Err(refused(&kind, &record).map_or_else(|| failed(source), Error::Resolve));
-    }
-    let resolved = match exercise::directory(&kind) {
-        Some(directory) => settle::resolved(&stage.sandbox().outside(directory))
-            .map_err(|source| Error::Settle { name: name.clone(), source })?,
-        None => BTreeSet::new(),
-    };
-    Ok(Recorded { name, kind, record, resolved })
+}
+
+/// A registry that wants credentials has said nothing about the package: not a fact to record.
+fn forbidden(name: &ExerciseName, record: &BaseRecord) -> Option<Error> {
+    record.packuments.iter().find_map(|(package, answer)| match answer {
+        Answer::Absent { status: status @ (401 | 403) } => {
+            Some(Error::Forbidden { name: name.clone(), package: package.clone(), status: *status })
+        }
+        _ => None,
+    })
 }
 
 /// Where OpenCode failed because the registry does not have what it was asked for by name, that is

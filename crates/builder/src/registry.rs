@@ -39,6 +39,15 @@ pub struct Sought {
     pub opencode: Option<PathBuf>,
 }
 
+/// The registry, and npm's other settings for reaching the world.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    /// Who is asked for packages.
+    pub upstream: Upstream,
+    /// Proxies, certificates and credentials. Shows no secret.
+    pub settings: Settings,
+}
+
 /// Why no registry is known.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -94,7 +103,7 @@ impl Sought {
     }
 
     /// The registry, ready to be asked.
-    pub async fn find(&self) -> Result<Upstream, Error> {
+    pub async fn find(&self) -> Result<Registry, Error> {
         let mut settings = Settings::load(&Sources {
             env: &self.env,
             project: Some(&self.project),
@@ -115,7 +124,7 @@ impl Sought {
         if settings.registry.is_none() {
             return Err(Error::Unknown);
         }
-        Ok(Upstream::new(&settings)?)
+        Ok(Registry { upstream: Upstream::new(&settings)?, settings })
     }
 
     /// What `npm config get registry` says, where there is an npm.
@@ -166,7 +175,7 @@ mod tests {
     }
 
     async fn host(sought: Sought) -> String {
-        sought.find().await.unwrap().hosts().collect::<Vec<_>>().join(" ")
+        sought.find().await.unwrap().upstream.hosts().collect::<Vec<_>>().join(" ")
     }
 
     #[tokio::test]

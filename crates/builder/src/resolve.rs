@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lock::{Archive, Artifact, ArtifactSource, PackageName, RelPath, Sri, System, Version, Wanted};
+use lock::{
+    Archive, Artifact, ArtifactSource, PackageId, PackageName, RelPath, Sri, System, Version, Wanted,
+};
 use replay::registry::upstream;
 use replay::registry::{Lookup, Packument, Release, Upstream};
 
@@ -146,18 +148,24 @@ async fn artifact(upstream: &Upstream, version: &Version, system: System) -> Res
 
 /// Integrity and size of a published version, without downloading it.
 async fn pin(upstream: &Upstream, package: &PackageName, version: &Version) -> Result<(Sri, u64), Error> {
-    let what = format!("{package}@{version}");
+    let id = package.at(version.clone());
+    let what = id.to_string();
     let release: Release = found(&what, upstream.version(package, &version.to_string()).await)?;
-    let size = tarball_size(upstream, &what, &release).await?;
+    let size = tarball_size(upstream, &id, &release).await?;
     let integrity = release.integrity.ok_or(Error::NoIntegrity { what })?;
     Ok((integrity, size))
 }
 
-/// The size of a release's tarball as its server states it.
-pub(crate) async fn tarball_size(upstream: &Upstream, what: &str, release: &Release) -> Result<u64, Error> {
-    let no_size = || Error::NoSize { what: what.into() };
-    let url = release.tarball.as_ref().ok_or_else(no_size)?;
-    found(what, upstream.head_size(url).await)?.ok_or_else(no_size)
+/// The size of a release's tarball as its server states it. The registry that is configured is
+/// asked first, wherever its documents say that tarballs lie.
+pub(crate) async fn tarball_size(
+    upstream: &Upstream,
+    id: &PackageId,
+    release: &Release,
+) -> Result<u64, Error> {
+    let what = id.to_string();
+    let size = found(&what, upstream.tarball_size(id, Some(release)).await)?;
+    size.ok_or(Error::NoSize { what })
 }
 
 fn found<T>(what: &str, answer: Result<Lookup<T>, upstream::Error>) -> Result<T, Error> {

@@ -53,6 +53,12 @@ pub enum Error {
     /// The server did not answer.
     #[error("ask opencode serve")]
     Client(#[from] client::Error),
+    /// The proxy for downloads could not be opened.
+    #[error("open the proxy for downloads: {reason}")]
+    Outlet {
+        /// What happened.
+        reason: String,
+    },
     /// A background thread ended abnormally.
     #[error("run OpenCode: a worker ended abnormally")]
     Worker,
@@ -65,6 +71,7 @@ impl Error {
             Self::Sandbox(error) => error.code(),
             Self::Server { .. } => "opencode-server",
             Self::Client(_) => "opencode-answer",
+            Self::Outlet { .. } => "downloads-proxy",
             Self::Worker => "bug-worker",
         }
     }

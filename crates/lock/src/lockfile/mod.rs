@@ -150,7 +150,8 @@ pub enum Download {
         /// The address; the lock holds an answer for it too.
         location: HttpsUrl,
     },
-    /// Nothing (a status from 400 to 499), as a recorded fact.
+    /// Nothing (a status from 400 to 599), as a recorded fact. 502 is what a recorder answers for a host that it
+    /// cannot reach.
     Absent {
         /// The status.
         status: u16,

@@ -261,11 +261,11 @@ fn download(node: &Node) -> Outcome<Download> {
             let record = Record::of(node, WHAT, &["status", "location"])?;
             Ok(Download::Redirect { status, location: word(record.required("location")?, "the location")? })
         }
-        status @ 400..=499 => {
+        status @ 400..=599 => {
             Record::of(node, WHAT, &["status"])?;
             Ok(Download::Absent { status })
         }
-        other => unknown(status_node, "the status", &other.to_string(), "200, or from 300 to 499"),
+        other => unknown(status_node, "the status", &other.to_string(), "200, or from 300 to 599"),
     }
 }
 
