@@ -61,11 +61,11 @@ impl Workplace {
         Ok(directory("XDG_STATE_HOME", ".local/state")?.join("opencode-cache"))
     }
 
-    /// The registry. `binary`: a release binary to ask as a last resort.
-    pub async fn registry(&self, binary: Option<PathBuf>) -> Result<Registry, Failure> {
+    /// The registry. As a last resort the OpenCode of the lock is asked, where it was fetched before.
+    pub async fn registry(&self) -> Result<Registry, Failure> {
         let project = self.shared.manifest.parent().unwrap_or(Path::new("")).to_path_buf();
         let mut sought = Sought::here(self.shared.registry.clone(), project);
-        sought.opencode = binary;
+        sought.opencode = Some((self.vendor()?, self.lock().ok().map(|(lock, _)| lock)));
         Ok(sought.find().await.map_err(builder::Error::from)?)
     }
 }

@@ -67,7 +67,7 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
             let upstream = if args.offline || build.is_provided()? {
                 None
             } else {
-                Some(place.registry(None).await?.upstream)
+                Some(place.registry().await?.upstream)
             };
             build.run(upstream.as_ref()).await?
         }

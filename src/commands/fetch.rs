@@ -32,7 +32,7 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
     let pins = builder::fetch::pins(&lock, &systems).map_err(builder::Error::from)?;
     let mut fetched = (0, 0);
     if !builder::fetch::missing(&vendor, &pins).is_empty() {
-        let upstream = place.registry(None).await?.upstream;
+        let upstream = place.registry().await?.upstream;
         fetched = builder::fetch::fetch(&vendor, &upstream, &pins, &place.progress())
             .await
             .map_err(builder::Error::from)?;

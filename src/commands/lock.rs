@@ -49,7 +49,7 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
     let recording = Recording {
         wishes: &wishes,
         old: old.as_ref().filter(|_| !args.refresh),
-        registry: place.registry(None).await?,
+        registry: place.registry().await?,
         connect_to: args.connect_to.into_iter().collect(),
         vendor: place.vendor()?,
         progress: place.progress(),

@@ -22,7 +22,7 @@ pub async fn registry(opencode: &Path) -> Option<Url> {
     let mut env = stage.environment();
     env.push(("BUN_BE_BUN".into(), "1".into()));
     // A package whose name cannot be anybody's: bun asks its registry about it and nothing else.
-    let command = stage.command(stage::BINARY, &["pm", "view", "opencode-cache-asks-for-a-registry"], &env);
+    let command = stage.command(stage::BINARY, &["add", "opencode-cache-asks-for-a-registry"], &env);
     let sandbox = stage.sandbox().clone();
     // It fails, as it must without a network.
     let _failed = tokio::task::spawn_blocking(move || sandbox.run(&command, TIME, 64 * 1024)).await;

@@ -78,6 +78,12 @@ pub fn host() -> Result<System, Error> {
     System::host().ok_or(Error::Host)
 }
 
+/// A binary that is at hand without any network: that of this machine's system in `lock`, where its
+/// archive was fetched before.
+pub fn at_hand(vendor: &Vendor, lock: &lock::Lock) -> Option<PathBuf> {
+    unpacked(vendor, lock.systems.get(&System::host()?)?).ok()
+}
+
 /// What an artifact is called in messages.
 pub fn describe(artifact: &Artifact) -> String {
     match &artifact.source {

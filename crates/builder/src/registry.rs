@@ -10,13 +10,15 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use lock::Lock;
 use replay::registry::Upstream;
 use replay::registry::npmrc::{self, Settings, Sources};
 use replay::registry::upstream;
+use replay::vendor::Vendor;
 use tokio::io::AsyncReadExt;
 use url::Url;
 
-use crate::ask_bun;
+use crate::{ask_bun, binary};
 
 /// How long `npm config get registry` may take. A cold node needs about a second.
 const NPM_TIME: Duration = Duration::from_secs(30);
@@ -35,8 +37,8 @@ pub struct Sought {
     pub project: PathBuf,
     /// The user's HOME.
     pub home: Option<PathBuf>,
-    /// A release binary of OpenCode's, where one is at hand.
-    pub opencode: Option<PathBuf>,
+    /// Where a release binary of OpenCode's may lie.
+    pub opencode: Option<(Vendor, Option<Lock>)>,
 }
 
 /// The registry, and npm's other settings for reaching the world.
@@ -117,9 +119,10 @@ impl Sought {
             settings.registry = self.ask_npm().await;
         }
         if settings.registry.is_none()
-            && let Some(opencode) = &self.opencode
+            && let Some((vendor, Some(lock))) = &self.opencode
+            && let Some(opencode) = binary::at_hand(vendor, lock)
         {
-            settings.registry = ask_bun::registry(opencode).await;
+            settings.registry = ask_bun::registry(&opencode).await;
         }
         if settings.registry.is_none() {
             return Err(Error::Unknown);
