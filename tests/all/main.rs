@@ -34,7 +34,6 @@ const fn case(name: &'static str, check: fn()) -> Case {
 }
 
 /// A check that mostly waits.
-#[expect(dead_code, reason = "the first of them comes with the controls")]
 const fn waiting(name: &'static str, check: fn()) -> Case {
     Case { name, check, load: Load::Idle }
 }

@@ -9,4 +9,6 @@
 )]
 
 pub mod cli;
+pub mod desk;
+pub mod http;
 pub mod output;
