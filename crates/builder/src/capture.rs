@@ -142,6 +142,10 @@ impl Capture {
         let permits = Arc::new(Semaphore::new(parallel()));
         let mut running = JoinSet::new();
         for (name, exercise) in self.lock.exercises.clone() {
+            let is_command = matches!(exercise.kind, ExerciseKind::Command { .. });
+            if emit::tree_of(&exercise).is_none() && !is_command {
+                continue;
+            }
             let (capture, output, permits) = (self.clone(), output.to_path_buf(), permits.clone());
             running.spawn(async move {
                 let _permit = permits.acquire_owned().await;
@@ -230,7 +234,7 @@ fn settle_one(
     output: &Path,
     needles: &[String],
 ) -> Result<(), Error> {
-    let Some(place) = emit::tree_of(&exercise.kind) else { return Ok(()) };
+    let Some(place) = emit::tree_of(exercise) else { return Ok(()) };
     let to = output.join(place);
     if let Some(parent) = to.parent() {
         std::fs::create_dir_all(parent).map_err(|source| Error::Io { path: parent.into(), source })?;

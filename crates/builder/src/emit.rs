@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use linkmap::{LinkMap, Root};
-use lock::{Algorithm, ExerciseKind, ExerciseName, Lock, Profile, Sri, System};
+use lock::{Algorithm, Exercise, ExerciseKind, Lock, Profile, Sri, System};
 use tree::store::Staging;
 
 use crate::contents::{self, Contents, Placed, Tree};
@@ -110,9 +110,13 @@ pub fn complete(staging: &Staging, parts: &Parts<'_>) -> Result<(), Error> {
     write(root, layout::CONTENTS, contents.render().as_bytes(), 0o444)
 }
 
-/// Which tree an exercise leaves, and what of it links lead to. `None`: it leaves none.
-pub fn tree_of(kind: &ExerciseKind) -> Option<String> {
-    match kind {
+/// Which tree an exercise leaves. `None`: it leaves none, because of its kind or because what it
+/// is about is built into OpenCode.
+pub fn tree_of(exercise: &Exercise) -> Option<String> {
+    if exercise.packages.is_empty() {
+        return None;
+    }
+    match &exercise.kind {
         ExerciseKind::ConfigDir { .. } => Some(layout::CONFIG_DIR.to_owned()),
         ExerciseKind::Plugin { spec } => Some(layout::package_tree(&opencode::plugin_directory(spec))),
         ExerciseKind::Provider { spec } => Some(layout::package_tree(&opencode::provider_directory(spec))),
@@ -132,7 +136,7 @@ fn link_map(root: &Path, parts: &Parts<'_>) -> Result<String, Error> {
     }
     // OpenCode makes it at every start and puts programs there.
     map.keep(Root::Cache, "bin");
-    for exercise in parts.lock.exercises.values() {
+    for exercise in parts.lock.exercises.values().filter(|exercise| tree_of(exercise).is_some()) {
         match &exercise.kind {
             ExerciseKind::Provider { spec } => {
                 let directory = opencode::provider_directory(spec);
@@ -175,8 +179,8 @@ fn link_config_dir(root: &Path, map: &mut LinkMap) -> Result<(), Error> {
 fn describe(root: &Path, parts: &Parts<'_>) -> Result<Contents, Error> {
     let mut exercises = BTreeMap::new();
     for (name, exercise) in &parts.lock.exercises {
-        if let Some(path) = tree_of(&exercise.kind) {
-            exercises.insert(name.to_string(), describe_tree(root, name, &exercise.kind, path)?);
+        if let Some(path) = tree_of(exercise) {
+            exercises.insert(name.to_string(), describe_tree(root, &exercise.kind, path)?);
         }
     }
     Ok(Contents {
@@ -190,7 +194,7 @@ fn describe(root: &Path, parts: &Parts<'_>) -> Result<Contents, Error> {
     })
 }
 
-fn describe_tree(root: &Path, _: &ExerciseName, kind: &ExerciseKind, path: String) -> Result<Tree, Error> {
+fn describe_tree(root: &Path, kind: &ExerciseKind, path: String) -> Result<Tree, Error> {
     let tree = root.join(&path);
     let packages: Result<Vec<Placed>, Error> =
         settle::installed(&tree)?.into_iter().map(|installed| place(&tree, installed)).collect();

@@ -93,6 +93,15 @@ impl Error {
     }
 }
 
+/// How an exercise ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its directory is whole.
+    Filled,
+    /// OpenCode had no need of the directory: the SDK is built into it.
+    Untouched,
+}
+
 /// The directory (inside) that an exercise fills.
 pub fn directory(kind: &ExerciseKind) -> Option<PathBuf> {
     match kind {
@@ -117,7 +126,7 @@ pub async fn perform(
     registry: &str,
     outlet: &Outlet,
     system: System,
-) -> Result<(), Error> {
+) -> Result<Outcome, Error> {
     let listener = stage.take_listener().ok_or_else(|| Error::Listen {
         source: std::io::Error::from(std::io::ErrorKind::AddrNotAvailable),
     })?;
@@ -128,7 +137,7 @@ pub async fn perform(
     env.extend(opencode::populate_environment(registry, system));
     env.extend_from_slice(outlet.environment());
     let result = match kind {
-        ExerciseKind::Command { run } => command(stage, run, &env).await,
+        ExerciseKind::Command { run } => command(stage, run, &env).await.map(|()| Outcome::Filled),
         ExerciseKind::SharedTree { .. } => Err(Error::Unsupported { kind: kind.as_str() }),
         _ => through_server(stage, kind, &env).await,
     };
@@ -198,23 +207,33 @@ pub fn message(text: &str) -> Value {
     })
 }
 
-async fn through_server(stage: &Stage, kind: &ExerciseKind, env: &[(String, String)]) -> Result<(), Error> {
+async fn through_server(
+    stage: &Stage,
+    kind: &ExerciseKind,
+    env: &[(String, String)],
+) -> Result<Outcome, Error> {
     let server = stage.serve(stage::BINARY, env).await?;
     let result = tokio::select! {
-        // Asking ends early or late; what counts is the tree.
-        result = async {
-            let asked = ask(&server, kind).await;
-            match (kind, asked) {
-                // A model that answers in another protocol than the scripted one is no failure
-                // of the installation, which is judged by its tree.
-                (ExerciseKind::Provider { .. }, _) | (_, Ok(())) => std::future::pending().await,
-                (_, Err(error)) => Err(Error::from(error)),
-            }
-        } => result,
-        result = installed(stage, kind, &server) => result,
+        result = asked(stage, kind, &server) => result,
+        result = installed(stage, kind, &server) => result.map(|()| Outcome::Filled),
     };
     server.stop().await?;
     result
+}
+
+/// Ends only where asking itself decides: with an error, or because nothing was to be installed.
+async fn asked(stage: &Stage, kind: &ExerciseKind, server: &Server) -> Result<Outcome, Error> {
+    let answer = ask(server, kind).await;
+    if let ExerciseKind::Provider { .. } = kind {
+        // Whatever it answered (a model may speak another protocol than the scripted one): the SDK
+        // was loaded for it, and what nobody installed by then is built into the binary.
+        let untouched = directory(kind).is_some_and(|path| !stage.sandbox().outside(path).exists());
+        return if untouched { Ok(Outcome::Untouched) } else { std::future::pending().await };
+    }
+    match answer {
+        Ok(()) => std::future::pending().await,
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Creates a session, which loads plugins, and for a provider sends a message, which loads its SDK.

@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::downloads::Outlet;
+use crate::exercise::Outcome;
 use crate::plan::Wishes;
 use crate::progress::{Event, Progress, timed};
 use crate::registry::Registry;
@@ -358,7 +359,7 @@ impl One {
         let url = registry.url(&base);
         let outcome = tokio::select! {
             outcome = exercise::perform(&mut stage, &self.kind, &url, &outlet, self.host) => outcome,
-            () = registry.failed() => Ok(()),
+            () = registry.failed() => Ok(Outcome::Filled),
         };
         let (mut facts, others) = (registry.shutdown().await, outlet.close().await);
         // The outside world's failure explains the exercise's.
@@ -369,13 +370,23 @@ impl One {
         if let Some(error) = forbidden(&self.name, &record) {
             return Err(error);
         }
-        if let Err(source) = outcome {
-            return Err(refused(&self.kind, &record).map_or_else(|| failed(source), Error::Resolve));
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(source) => {
+                return Err(refused(&self.kind, &record).map_or_else(|| failed(source), Error::Resolve));
+            }
+        };
+        if outcome == Outcome::Untouched
+            && let Some(error) = refused(&self.kind, &record)
+        {
+            return Err(Error::Resolve(error));
         }
         let resolved = match exercise::directory(&self.kind) {
-            Some(directory) => settle::resolved(&stage.sandbox().outside(directory))
-                .map_err(|source| Error::Settle { name: self.name.clone(), source })?,
-            None => BTreeSet::new(),
+            Some(directory) if outcome == Outcome::Filled => {
+                settle::resolved(&stage.sandbox().outside(directory))
+                    .map_err(|source| Error::Settle { name: self.name.clone(), source })?
+            }
+            _ => BTreeSet::new(),
         };
         Ok(Recorded { name: self.name, kind: self.kind, record, resolved, others })
     }
