@@ -1,6 +1,6 @@
 //! Performing one exercise: what OpenCode is made to do, and when it has done it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use lock::{ExerciseKind, PackageName, Spec, System};
@@ -14,6 +14,8 @@ use crate::{opencode, settle};
 /// How long OpenCode may take to install what one exercise wants. A cold record over a slow line
 /// was seen to take a minute; a bound keeps a silent registry from holding a build for ever.
 const INSTALL_TIME: Duration = Duration::from_secs(600);
+/// How long after its answer OpenCode may still be writing an installation's last files.
+const GRACE: Duration = Duration::from_secs(3);
 /// How often is looked whether the trees are whole.
 const LOOK: Duration = Duration::from_millis(30);
 /// How long a user's own command may run.
@@ -221,18 +223,36 @@ async fn through_server(
     result
 }
 
-/// Ends only where asking itself decides: with an error, or because nothing was to be installed.
+/// Ends only where asking itself decides: with an error, because nothing was to be installed, or
+/// because nothing more will be.
 async fn asked(stage: &Stage, kind: &ExerciseKind, server: &Server) -> Result<Outcome, Error> {
     let answer = ask(server, kind).await;
-    if let ExerciseKind::Provider { .. } = kind {
+    let Some(directory) = directory(kind) else { return std::future::pending().await };
+    let path = stage.sandbox().outside(&directory);
+    match kind {
         // Whatever it answered (a model may speak another protocol than the scripted one): the SDK
         // was loaded for it, and what nobody installed by then is built into the binary.
-        let untouched = directory(kind).is_some_and(|path| !stage.sandbox().outside(path).exists());
-        return if untouched { Ok(Outcome::Untouched) } else { std::future::pending().await };
+        ExerciseKind::Provider { .. } if !path.exists() => return Ok(Outcome::Untouched),
+        // These install before they answer; a failed installation is logged, and OpenCode goes on.
+        ExerciseKind::Provider { .. } | ExerciseKind::Plugin { .. } => tokio::time::sleep(GRACE).await,
+        // Installed in the background.
+        _ => {
+            answer?;
+            return std::future::pending().await;
+        }
     }
     match answer {
-        Ok(()) => std::future::pending().await,
-        Err(error) => Err(error.into()),
+        Err(error @ stage::Error::Server { .. }) => Err(error.into()),
+        _ if settle::is_whole(&path) => Ok(Outcome::Filled),
+        _ => Err(incomplete(&directory, server, "OpenCode gave up")),
+    }
+}
+
+fn incomplete(directory: &Path, server: &Server, reason: &str) -> Error {
+    Error::Incomplete {
+        what: directory.strip_prefix(stage::HOME).unwrap_or(directory).display().to_string(),
+        reason: reason.into(),
+        output: server.output(),
     }
 }
 
@@ -249,11 +269,7 @@ async fn ask(server: &Server, kind: &ExerciseKind) -> Result<(), stage::Error> {
 async fn installed(stage: &Stage, kind: &ExerciseKind, server: &Server) -> Result<(), Error> {
     let Some(directory) = directory(kind) else { return Ok(()) };
     let path = stage.sandbox().outside(&directory);
-    let incomplete = |reason: &str| Error::Incomplete {
-        what: directory.strip_prefix(stage::HOME).unwrap_or(&directory).display().to_string(),
-        reason: reason.into(),
-        output: server.output(),
-    };
+    let incomplete = |reason: &str| incomplete(&directory, server, reason);
     let start = Instant::now();
     while start.elapsed() < INSTALL_TIME {
         if settle::is_whole(&path) {

@@ -105,6 +105,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Config(error) => error.hint(),
+            Self::Manifest { source, .. } => source.hint(),
             Self::Conflict { .. } => Some("let both name the same version or range".into()),
             _ => None,
         }
