@@ -11,6 +11,7 @@ use lock::{Algorithm, Exercise, ExerciseKind, Lock, Profile, Sri, System};
 use tree::store::Staging;
 
 use crate::contents::{self, Contents, Placed, Tree};
+use crate::opencode::NpmVariable;
 use crate::settle::{self, Installed};
 use crate::{layout, opencode};
 
@@ -133,6 +134,12 @@ fn link_map(root: &Path, parts: &Parts<'_>) -> Result<String, Error> {
         if !online {
             map.env(name, value);
         }
+    }
+    for (name, value) in opencode::npm_variables(parts.profile) {
+        match value {
+            NpmVariable::Npmrc => map.env_path(name, layout::NPMRC),
+            NpmVariable::Text(text) => map.env(name, text),
+        };
     }
     // OpenCode makes it at every start and puts programs there.
     map.keep(Root::Cache, "bin");

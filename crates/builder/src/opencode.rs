@@ -111,6 +111,30 @@ pub fn npmrc(profile: lock::manifest::Profile) -> &'static str {
     }
 }
 
+/// What of [`npmrc`] must be lent to OpenCode as variables too. npm looks for its global configuration
+/// below the user's `prefix` where they have one (`NPM_CONFIG_PREFIX`, `prefix=` in `~/.npmrc`, `PREFIX`,
+/// `DESTDIR`), and then never sees the file beside the binary: 72 s for every unseeded directory (1.18.18).
+pub fn npm_variables(profile: lock::manifest::Profile) -> &'static [(&'static str, NpmVariable)] {
+    match profile {
+        // As the global configuration, and not as `offline`: what the user says in `~/.npmrc` still wins.
+        lock::manifest::Profile::Offline => &[("npm_config_globalconfig", NpmVariable::Npmrc)],
+        // The user's own global configuration may name their registry: it stays.
+        lock::manifest::Profile::Online => &[
+            ("npm_config_fetch_retries", NpmVariable::Text("0")),
+            ("npm_config_fetch_timeout", NpmVariable::Text("2000")),
+        ],
+    }
+}
+
+/// The value of a variable that is lent to OpenCode for its npm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NpmVariable {
+    /// The absolute path of the file that holds [`npmrc`].
+    Npmrc,
+    /// This text.
+    Text(&'static str),
+}
+
 /// What keeps 1.14 and later from installing into a config directory that an exercise is not
 /// about: a `node_modules` and a lock file whose root names the package (the name only is
 /// compared).
