@@ -19,6 +19,7 @@ pub const CASES: &[Case] = &[
     case("serve_with_nothing_but_loopback", || sessions(Outside::Refused)),
     case("serve_with_packets_dropped", || sessions(Outside::Dropped)),
     case("serve_with_name_server_silent", || sessions(Outside::Silent)),
+    case("npm_prefix_of_the_users_own", npm_prefix),
     waiting("without_our_work_nothing_but_loopback", || stock(Outside::Refused)),
     waiting("without_our_work_packets_dropped", || stock(Outside::Dropped)),
 ];
@@ -70,6 +71,23 @@ fn everywhere(outside: Outside) {
         assert!(offered, "the plugin's tools were not offered in {}: {turns:?}", directory.display());
     }
     assert_eq!(desk.attempts(), [""; 0], "attempts to leave");
+}
+
+/// npm looks for its global configuration below the user's own prefix, and not beside the binary: still nothing stalls.
+fn npm_prefix() {
+    let ways = [
+        ("NPM_CONFIG_PREFIX", "/home/user/.npm-global", ""),
+        ("PREFIX", "/home/user/.npm-global", ""),
+        ("UNRELATED", "", "prefix=/home/user/.npm-global\n"),
+    ];
+    for (name, value, npmrc) in ways {
+        let desk = desk(Outside::Refused, Script::saying(ANSWER));
+        desk.write(".npmrc", npmrc);
+        let project = desk.directory("project/.opencode");
+        let arguments = ["run", "-m", MODEL, "hello"];
+        let command = desk.command(&Output::shared().wrapper(), &arguments, project.parent().unwrap());
+        answered(&desk.run(&command.env(name, value), NO_STALL));
+    }
 }
 
 /// `serve` answers a session in a project, and one in a second directory that it meets later.

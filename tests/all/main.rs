@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod answers;
+mod environment;
 
 use std::process::ExitCode;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -39,7 +40,7 @@ const fn waiting(name: &'static str, check: fn()) -> Case {
 }
 
 /// Every module's cases.
-const MODULES: &[(&str, &[Case])] = &[("answers", answers::CASES)];
+const MODULES: &[(&str, &[Case])] = &[("answers", answers::CASES), ("environment", environment::CASES)];
 
 fn main() -> ExitCode {
     sandbox::hidden_main();
