@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod answers;
+mod downloads;
 mod environment;
 
 use std::process::ExitCode;
@@ -40,7 +41,11 @@ const fn waiting(name: &'static str, check: fn()) -> Case {
 }
 
 /// Every module's cases.
-const MODULES: &[(&str, &[Case])] = &[("answers", answers::CASES), ("environment", environment::CASES)];
+const MODULES: &[(&str, &[Case])] = &[
+    ("answers", answers::CASES),
+    ("downloads", downloads::CASES),
+    ("environment", environment::CASES),
+];
 
 fn main() -> ExitCode {
     sandbox::hidden_main();
