@@ -41,11 +41,8 @@ const fn waiting(name: &'static str, check: fn()) -> Case {
 }
 
 /// Every module's cases.
-const MODULES: &[(&str, &[Case])] = &[
-    ("answers", answers::CASES),
-    ("downloads", downloads::CASES),
-    ("environment", environment::CASES),
-];
+const MODULES: &[(&str, &[Case])] =
+    &[("answers", answers::CASES), ("downloads", downloads::CASES), ("environment", environment::CASES)];
 
 fn main() -> ExitCode {
     sandbox::hidden_main();
