@@ -7,6 +7,8 @@
 mod answers;
 mod downloads;
 mod environment;
+mod files;
+mod ordinary_user;
 
 use std::process::ExitCode;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -41,8 +43,13 @@ const fn waiting(name: &'static str, check: fn()) -> Case {
 }
 
 /// Every module's cases.
-const MODULES: &[(&str, &[Case])] =
-    &[("answers", answers::CASES), ("downloads", downloads::CASES), ("environment", environment::CASES)];
+const MODULES: &[(&str, &[Case])] = &[
+    ("answers", answers::CASES),
+    ("downloads", downloads::CASES),
+    ("environment", environment::CASES),
+    ("files", files::CASES),
+    ("ordinary_user", ordinary_user::CASES),
+];
 
 fn main() -> ExitCode {
     sandbox::hidden_main();

@@ -2,6 +2,7 @@
 //! wants to break one copies it.
 
 use std::fs::{self, File};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -54,6 +55,20 @@ impl Output {
         })
     }
 
+    /// A copy in a store of its own below `directory`, under the same name, with the same modes and times: what a test may alter.
+    ///
+    /// # Panics
+    /// Where it cannot be copied.
+    #[must_use]
+    pub fn copy_below(&self, directory: &Path) -> Copied {
+        let store = directory.join("store");
+        fs::create_dir_all(&store).expect("make a store");
+        let path = store.join(self.path.file_name().expect("an output has a name"));
+        // `cp` knows reflinks, and keeps the times that a store path has.
+        succeed(std::process::Command::new("cp").args(["-a", "--reflink=auto"]).arg(&self.path).arg(&path));
+        Copied(Self { path })
+    }
+
     /// Its directory, `…/store/<digest>-opencode-cache`.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -70,5 +85,24 @@ impl Output {
     #[must_use]
     pub fn binary(&self) -> PathBuf {
         self.path.join("lib/opencode/bin/opencode")
+    }
+}
+
+/// A copy of an output. Dropping it removes it, which takes more than removing its directory: an owner may not write in it either.
+#[derive(Debug)]
+pub struct Copied(Output);
+
+impl Deref for Copied {
+    type Target = Output;
+
+    fn deref(&self) -> &Output {
+        &self.0
+    }
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        // What cannot be removed is below the test's own directory.
+        let _rest = tree::remove_tree(&self.0.path);
     }
 }
