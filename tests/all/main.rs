@@ -7,6 +7,7 @@
 mod answers;
 mod downloads;
 mod environment;
+mod era_a;
 mod files;
 mod ordinary_user;
 
@@ -47,6 +48,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("answers", answers::CASES),
     ("downloads", downloads::CASES),
     ("environment", environment::CASES),
+    ("era_a", era_a::CASES),
     ("files", files::CASES),
     ("ordinary_user", ordinary_user::CASES),
 ];

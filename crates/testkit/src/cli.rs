@@ -83,9 +83,14 @@ pub fn program(name: &str) -> Option<PathBuf> {
     let found = std::env::split_paths(&path).map(|directory| directory.join(name)).find(|path| is_file(path));
     if found.is_none() {
         assert!(std::env::var("CI").as_deref() != Ok("true"), "{name} is needed and not on PATH");
-        eprintln!("\n*** NOT TESTED: {name} is not on PATH; with CI=true this fails ***\n");
+        say_untested(&format!("{name} is not on PATH; with CI=true this fails"));
     }
     found
+}
+
+/// Says loudly that a test does not test anything on this machine.
+pub fn say_untested(why: &str) {
+    eprintln!("\n*** NOT TESTED: {why} ***\n");
 }
 
 fn is_file(path: &Path) -> bool {
