@@ -64,7 +64,7 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
     let built = match build.finished()? {
         Some(built) => built,
         None => {
-            let upstream = if args.offline || build.is_provided()? {
+            let upstream = if args.offline || build.is_provided().await? {
                 None
             } else {
                 Some(place.registry().await?.upstream)

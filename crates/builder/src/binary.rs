@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use lock::{Artifact, ArtifactSource, System};
 use replay::vendor::Vendor;
+use rustix::fs::{FlockOperation, flock};
 use tree::unpack;
 
 /// Why there is no binary.
@@ -106,6 +107,12 @@ pub fn unpacked(vendor: &Vendor, artifact: &Artifact) -> Result<PathBuf, Error> 
         move |source| Error::Open { path, source }
     };
     std::fs::create_dir_all(&directory).map_err(open(&directory))?;
+    let _lock = lock(&directory)?;
+    // Another process may have been at it while this one waited.
+    if let Some(found) = find_intact(&directory) {
+        return Ok(found);
+    }
+    sweep(&directory)?;
     let file = File::open(&archive).map_err(open(&archive))?;
     let unpack = |source| Error::Unpack { path: archive.clone(), source };
     // Named after its own content only when it is whole, so that damage is noticed later.
@@ -117,6 +124,26 @@ pub fn unpacked(vendor: &Vendor, artifact: &Artifact) -> Result<PathBuf, Error> 
     let place = directory.join(digest.to_string());
     std::fs::rename(&out, &place).map_err(open(&place))?;
     Ok(place)
+}
+
+/// The right to write in a directory, until it is dropped; the kernel takes it back from whoever
+/// is killed.
+fn lock(directory: &Path) -> Result<File, Error> {
+    let open = |source| Error::Open { path: directory.into(), source };
+    let file = File::open(directory).map_err(open)?;
+    flock(&file, FlockOperation::LockExclusive).map_err(|error| open(error.into()))?;
+    Ok(file)
+}
+
+/// Removes what killed runs left half-done, and what is damaged. A running OpenCode keeps the file
+/// that it was started from.
+fn sweep(directory: &Path) -> Result<(), Error> {
+    let failed = |source| Error::Open { path: directory.into(), source };
+    for entry in std::fs::read_dir(directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        tree::remove_tree(&path).map_err(|source| Error::Unpack { path: path.clone(), source })?;
+    }
+    Ok(())
 }
 
 /// The file whose name is the digest of its content.

@@ -73,9 +73,11 @@ impl Build {
         Ok(Some(Built { path, was_there: true }))
     }
 
-    /// Whether every pinned file that a build needs is there: then no registry has to be known.
-    pub fn is_provided(&self) -> Result<bool, Error> {
-        Ok(fetch::missing(&self.vendor, &self.pins()?).is_empty())
+    /// Whether every pinned file that a build needs is there and whole: then no registry has to be
+    /// known. A damaged one is as good as none where there is a registry to ask.
+    pub async fn is_provided(&self) -> Result<bool, Error> {
+        let pins = self.pins()?;
+        Ok(fetch::missing(&self.vendor, &pins).is_empty() && self.check(&pins, false).await.is_ok())
     }
 
     /// What has to lie in the vendor directory: what the wanted system needs, and the binary of
