@@ -5,11 +5,17 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod answers;
+mod damage;
+mod determinism;
+mod disk;
 mod downloads;
 mod environment;
 mod era_a;
 mod files;
+mod killed;
 mod ordinary_user;
+mod texts;
+mod verify;
 
 use std::process::ExitCode;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -46,11 +52,17 @@ const fn waiting(name: &'static str, check: fn()) -> Case {
 /// Every module's cases.
 const MODULES: &[(&str, &[Case])] = &[
     ("answers", answers::CASES),
+    ("damage", damage::CASES),
+    ("determinism", determinism::CASES),
+    ("disk", disk::CASES),
     ("downloads", downloads::CASES),
     ("environment", environment::CASES),
     ("era_a", era_a::CASES),
     ("files", files::CASES),
+    ("killed", killed::CASES),
     ("ordinary_user", ordinary_user::CASES),
+    ("texts", texts::CASES),
+    ("verify", verify::CASES),
 ];
 
 fn main() -> ExitCode {

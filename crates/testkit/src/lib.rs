@@ -12,3 +12,5 @@ pub mod cli;
 pub mod desk;
 pub mod http;
 pub mod output;
+pub mod site;
+pub mod tarballs;
