@@ -5,9 +5,14 @@
 //! where it is not, into a target directory of its own (a nested build in the same one would
 //! wait for this build's lock for ever). Paths are remapped, so that its bytes, and with them
 //! the digest of every result, do not depend on where the sources and the registry lie.
+//!
+//! It also hashes the sources that decide what a build yields, so that a finished build of another
+//! version of this program is not taken for this one's.
 
 use std::env;
 use std::error::Error;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,10 +20,35 @@ fn main() -> Result<(), Box<dyn Error>> {
     for path in ["build.rs", "Cargo.toml", "Cargo.lock", "crates/wrapper", "crates/linkmap"] {
         println!("cargo::rerun-if-changed={path}");
     }
+    println!("cargo::rustc-env=OPENCODE_CACHE_SOURCES={:016x}", hash_sources()?);
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let wrapper = build_wrapper(&root, &out)?;
     println!("cargo::rustc-env=OPENCODE_CACHE_WRAPPER={}", wrapper.display());
+    Ok(())
+}
+
+/// The sources that decide what a build yields. (The wrapper's own bytes are looked at as such.)
+const DECIDING: [&str; 5] =
+    ["crates/builder/src", "crates/linkmap/src", "crates/lock/src", "crates/replay/src", "crates/tree/src"];
+
+fn hash_sources() -> Result<u64, Box<dyn Error>> {
+    let mut hasher = DefaultHasher::new();
+    for directory in DECIDING {
+        println!("cargo::rerun-if-changed={directory}");
+        hash_directory(Path::new(directory), &mut hasher)?;
+    }
+    Ok(hasher.finish())
+}
+
+fn hash_directory(directory: &Path, hasher: &mut DefaultHasher) -> Result<(), Box<dyn Error>> {
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect::<Result<_, std::io::Error>>()?;
+    paths.sort();
+    for path in paths {
+        path.hash(hasher);
+        if path.is_dir() { hash_directory(&path, hasher)? } else { fs::read(&path)?.hash(hasher) }
+    }
     Ok(())
 }
 

@@ -55,6 +55,7 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         vendor: place.vendor()?,
         state: place.state()?,
         link: args.out.clone(),
+        rules: env!("OPENCODE_CACHE_SOURCES"),
         wrapper: WRAPPER,
         restore: RESTORE,
         progress: place.progress(),

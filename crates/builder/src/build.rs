@@ -17,10 +17,6 @@ use crate::fetch::Pin;
 use crate::progress::{Progress, timed};
 use crate::{binary, capture, emit, fetch};
 
-/// A number that changes whenever the same lock would give other bytes: part of what a finished
-/// build is found by.
-const RULES: u32 = 2;
-
 /// What a build works with.
 pub struct Build {
     /// The lock.
@@ -37,6 +33,9 @@ pub struct Build {
     pub state: PathBuf,
     /// The link that is to lead to the output.
     pub link: PathBuf,
+    /// A text that changes whenever the same lock may give other bytes, such as a hash of this
+    /// program's sources: part of what a finished build is found by.
+    pub rules: &'static str,
     /// The wrapper's bytes, for `system`.
     pub wrapper: &'static [u8],
     /// The restore plugin.
@@ -176,8 +175,7 @@ impl Build {
     /// Where the name of this build's output is remembered.
     fn memory(&self) -> PathBuf {
         let mut key = Hasher::new(Algorithm::Sha256);
-        let version = env!("CARGO_PKG_VERSION");
-        let head = format!("{RULES}\0{version}\0{}\0{}", self.system, self.profile.as_str());
+        let head = format!("{}\0{}\0{}", self.rules, self.system, self.profile.as_str());
         let emit::Restore { plugin, config, directory } = self.restore;
         let texts = [&head, self.lock_text.as_str(), plugin, config, directory];
         for part in texts.map(str::as_bytes).into_iter().chain([self.wrapper]) {
