@@ -87,6 +87,8 @@ pub async fn models(binary: &Path) -> Result<BTreeMap<String, u32>, Error> {
     let stage = Stage::open(binary, 0).await?;
     let mut env = stage.environment();
     env.extend(opencode::quiet_environment());
+    // Nothing is installed for counting, so that nobody's registry is looked for.
+    env.push(("npm_config_offline".into(), "true".into()));
     let server = stage.serve(stage::BINARY, &env).await?;
     let catalogue = catalogue(&server).await;
     server.stop().await?;

@@ -134,6 +134,8 @@ impl Sought {
     async fn ask_npm(&self) -> Option<Url> {
         let mut child = tokio::process::Command::new("npm")
             .args(["config", "get", "registry"])
+            .env_clear()
+            .envs(&self.env)
             .current_dir(existing(&self.project))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
