@@ -14,6 +14,8 @@ mod era_a;
 mod files;
 mod killed;
 mod ordinary_user;
+mod registry;
+mod relock;
 mod texts;
 mod verify;
 
@@ -61,6 +63,8 @@ const MODULES: &[(&str, &[Case])] = &[
     ("files", files::CASES),
     ("killed", killed::CASES),
     ("ordinary_user", ordinary_user::CASES),
+    ("registry", registry::CASES),
+    ("relock", relock::CASES),
     ("texts", texts::CASES),
     ("verify", verify::CASES),
 ];

@@ -121,6 +121,12 @@ impl Site {
         self.directory.path().join(name)
     }
 
+    /// The CLI, under a name of this site's own.
+    #[must_use]
+    pub fn cli(&self) -> &Path {
+        &self.cli
+    }
+
     /// The vendor directory that the CLI is told to use.
     #[must_use]
     pub fn vendor(&self) -> PathBuf {

@@ -1,0 +1,105 @@
+//! A lock moves only where its manifest moved: a plugin more is that plugin's lines and no other.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use serde_json::{Value, json};
+use testkit::site::{self, Ran, Site};
+
+use crate::{Case, case};
+
+/// The module's cases.
+pub const CASES: &[Case] = &[
+    case("a_plugin_more_is_its_own_lines", a_plugin_more_is_its_own_lines),
+    case("a_users_own_package_json_is_captured", a_users_own_package_json_is_captured),
+];
+
+/// A plugin with dependencies that the committed lock does not have.
+const PLUGIN: &str = "opencode-gemini-auth@1.3.8";
+
+fn online(site: &Site, arguments: &[&str]) -> Ran {
+    site::run(site.command_online(arguments)).unwrap()
+}
+
+fn a_plugin_more_is_its_own_lines() {
+    let site = Site::provided();
+    let (manifest, old) =
+        (site.read("opencode-cache.toml").unwrap(), site.read("opencode.lock.json").unwrap());
+    assert_eq!(site.run(&["lock", "--check"]).unwrap().code, Some(0));
+    let more = manifest.replace("plugins = [", &format!("plugins = [\"{PLUGIN}\", "));
+    assert_ne!(more, manifest);
+    site.write("opencode-cache.toml", &more).unwrap();
+    let check = site.run(&["lock", "--check"]).unwrap();
+    assert_eq!(check.code, Some(1), "{check:?}");
+    assert!(check.stdout.contains(PLUGIN), "{}", check.stdout);
+
+    online(&site, &["lock"]).succeeds();
+    let new = site.read("opencode.lock.json").unwrap();
+    assert_eq!(lacking(&old, &new), [""; 0], "lines of others have changed");
+    // And what came is what the plugin brings: its exercise, and packages that it alone has.
+    let (before, after): (Value, Value) =
+        (serde_json::from_str(&old).unwrap(), serde_json::from_str(&new).unwrap());
+    let added = keys(&after["exercises"]).filter(|name| before["exercises"].get(name).is_none());
+    assert_eq!(added.collect::<Vec<_>>(), [format!("plugin:{PLUGIN}")]);
+    let brought = after["exercises"][format!("plugin:{PLUGIN}")]["packages"].as_array().unwrap();
+    for id in keys(&after["packages"]).filter(|id| before["packages"].get(id).is_none()) {
+        assert!(brought.contains(&json!(id)), "{id} is not the plugin's");
+    }
+
+    // Nothing is asked for what has not changed: this registry does not answer.
+    site.run(&["lock"]).unwrap().succeeds();
+    assert_eq!(site.read("opencode.lock.json").unwrap(), new);
+    assert_eq!(site.run(&["lock", "--check"]).unwrap().code, Some(0));
+
+    // The way back leads to the same bytes.
+    site.write("opencode-cache.toml", &manifest).unwrap();
+    site.run(&["lock"]).unwrap().succeeds();
+    assert_eq!(site.read("opencode.lock.json").unwrap(), old);
+}
+
+fn keys(object: &Value) -> impl Iterator<Item = &str> {
+    object.as_object().unwrap().keys().map(String::as_str)
+}
+
+/// Lines of `old` that `new` has fewer of. A comma at the end says only that another line follows.
+fn lacking(old: &str, new: &str) -> Vec<String> {
+    let lines = |text: &str| -> Vec<String> {
+        text.lines().map(|line| line.trim_end_matches(',').to_owned()).collect()
+    };
+    let mut there: BTreeMap<String, usize> = BTreeMap::new();
+    for line in lines(new) {
+        *there.entry(line).or_default() += 1;
+    }
+    let mut lacking = lines(old);
+    lacking.retain(|line| match there.get_mut(line) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            false
+        }
+        _ => true,
+    });
+    lacking
+}
+
+/// A config directory with a `package.json` of the user's: what it asks for is locked, and lies in
+/// the output beside what OpenCode itself installs there.
+fn a_users_own_package_json_is_captured() {
+    let site = Site::provided();
+    site.write("mine/package.json", "{ \"dependencies\": { \"is-number\": \"7.0.0\" } }\n").unwrap();
+    let manifest = site.read("opencode-cache.toml").unwrap();
+    site.write("opencode-cache.toml", &format!("{manifest}config_dirs = [\"mine\"]\n")).unwrap();
+    online(&site, &["lock"]).succeeds();
+    let lock: Value = serde_json::from_str(&site.read("opencode.lock.json").unwrap()).unwrap();
+    assert_eq!(lock["exercises"]["config-dir"]["dependencies"]["is-number"], "7.0.0");
+
+    online(&site, &["fetch"]).succeeds();
+    site.run(&["build", "--offline"]).unwrap().succeeds();
+    let modules = site.path("result/config/node_modules");
+    for (name, version) in
+        [("is-number", "7.0.0"), ("@opencode-ai/plugin", lock["opencode"].as_str().unwrap())]
+    {
+        let text = fs::read_to_string(modules.join(name).join("package.json")).unwrap();
+        let package: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(package["version"], version, "{name}");
+    }
+}
