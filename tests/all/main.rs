@@ -8,6 +8,7 @@ mod answers;
 mod damage;
 mod determinism;
 mod disk;
+mod docs;
 mod downloads;
 mod environment;
 mod era_a;
@@ -57,6 +58,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("damage", damage::CASES),
     ("determinism", determinism::CASES),
     ("disk", disk::CASES),
+    ("docs", docs::CASES),
     ("downloads", downloads::CASES),
     ("environment", environment::CASES),
     ("era_a", era_a::CASES),

@@ -105,15 +105,9 @@ impl Desk {
         Self { sandbox, llm, _names: names, _runtime: runtime }
     }
 
-    /// Writes the user's own `opencode.json`: the scripted model through the SDK `sdk`, and these plugins.
+    /// Writes the user's own `opencode.json`: [`configuration`] with this machine's model.
     pub fn configure(&self, sdk: &str, plugins: &[&str]) {
-        let provider = json!({
-            "npm": sdk,
-            "name": "Scripted",
-            "options": { "baseURL": self.llm.url(), "apiKey": "not-a-secret" },
-            "models": { "scripted": { "name": "Scripted", "limit": { "context": 100_000, "output": 10_000 } } },
-        });
-        let config = json!({ "provider": { "scripted": provider }, "plugin": plugins });
+        let config = configuration(&self.llm.url(), sdk, plugins);
         self.write(".config/opencode/opencode.json", &config.to_string());
     }
 
@@ -229,6 +223,18 @@ impl Desk {
         }
         found
     }
+}
+
+/// An `opencode.json` with the scripted model at `model` through the SDK `sdk`, and these plugins.
+#[must_use]
+pub fn configuration(model: &str, sdk: &str, plugins: &[&str]) -> Value {
+    let provider = json!({
+        "npm": sdk,
+        "name": "Scripted",
+        "options": { "baseURL": model, "apiKey": "not-a-secret" },
+        "models": { "scripted": { "name": "Scripted", "limit": { "context": 100_000, "output": 10_000 } } },
+    });
+    json!({ "provider": { "scripted": provider }, "plugin": plugins })
 }
 
 impl Drop for Desk {

@@ -1,0 +1,72 @@
+//! The first answer with no network against the same run with everything installed and the network up.
+
+use std::error::Error;
+use std::path::Path;
+use std::time::Duration;
+
+use replay::llm::Script;
+use sandbox::Exit;
+use testkit::desk::{Desk, MODEL, Outside};
+use testkit::output::Output;
+
+use crate::Measured;
+use crate::figures::{Goal, Rounds};
+use crate::stock::{ANSWER, Stock, Wanted};
+
+/// Pairs, interleaved.
+const PAIRS: usize = 9;
+/// A run that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(120);
+/// Where HOME lies in memory, as it does in a sandbox: both sides write to the same kind of file system.
+const MEMORY: &str = "/dev/shm";
+
+/// One side's times.
+struct Times {
+    first: Duration,
+    again: Duration,
+    project: Duration,
+}
+
+/// Measures and prints.
+pub fn measure() -> Measured {
+    let temporary = std::env::temp_dir();
+    let memory = Path::new(MEMORY);
+    let stock = Stock::new(if memory.is_dir() { memory } else { &temporary })?;
+    let (bare, project) = (stock.directory("bare")?, stock.directory("project")?);
+    stock.directory("project/.opencode")?;
+    stock.populate()?;
+    stock.install(&[&project])?;
+    let wanted = Wanted::read()?;
+    let (mut first, mut again, mut unseeded) = (Rounds::default(), Rounds::default(), Rounds::default());
+    for _ in 0..PAIRS {
+        stock.forget()?;
+        let other =
+            Times { first: stock.run(&bare)?, again: stock.run(&bare)?, project: stock.run(&project)? };
+        let ours = offline(&wanted)?;
+        first.say("first", ours.first, other.first);
+        again.say("second", ours.again, other.again);
+        unseeded.say(".opencode", ours.project, other.project);
+    }
+    first
+        .tell("the first answer in an empty HOME, offline, against stock OpenCode online", Goal::Ratio(1.05));
+    again.tell("the second answer", Goal::Ratio(1.05));
+    let half = Duration::from_millis(500);
+    unseeded.tell("in a directory with a .opencode that nobody seeded", Goal::More(half));
+    Ok(())
+}
+
+/// On a machine of an ordinary user with an empty HOME and nothing but loopback.
+fn offline(wanted: &Wanted) -> Result<Times, Box<dyn Error>> {
+    let desk = Desk::new(Outside::Refused, Script::saying(ANSWER), &[Output::shared().path()]);
+    desk.configure(wanted.sdk()?, &wanted.plugins());
+    let bare = desk.directory("bare");
+    let project = desk.directory("project/.opencode");
+    let project = project.parent().ok_or("a path without a parent")?;
+    let run = |directory: &Path| {
+        let command = desk.command(&Output::shared().wrapper(), &["run", "-m", MODEL, "hello"], directory);
+        let ran = desk.run(&command, LIMIT);
+        let answered = ran.exit.is_some_and(Exit::success) && ran.stdout.contains(ANSWER);
+        if answered { Ok(ran.elapsed) } else { Err(format!("OpenCode did not answer offline: {ran:?}")) }
+    };
+    Ok(Times { first: run(&bare)?, again: run(&bare)?, project: run(project)? })
+}

@@ -1,0 +1,266 @@
+//! OpenCode as its users have it: the release binary alone, a HOME on this machine, the network up, npm configured as it is here.
+//! Owns how it is started and when its trees are whole; knows nothing of outputs.
+
+use std::error::Error;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use lock::{ExerciseKind, Lock};
+use replay::llm::{Script, ScriptedLlm};
+use serde_json::{Value, json};
+use testkit::cli::Place;
+use testkit::desk::{self, MODEL};
+use testkit::http;
+use testkit::output::Output;
+use tokio::runtime::Runtime;
+
+/// What the model says.
+pub const ANSWER: &str = "an answer from the scripted model";
+/// Nothing here may take longer: an installation over a slow line was seen to take a minute.
+const MOST: Duration = Duration::from_secs(600);
+/// How often is looked whether the trees are whole.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What the committed lock wants, as OpenCode is configured for it and as it then lies on disk.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    /// Provider SDKs.
+    pub sdks: Vec<String>,
+    /// Plugins.
+    pub plugins: Vec<String>,
+    /// Directories below HOME that a population fills.
+    directories: Vec<PathBuf>,
+}
+
+impl Wanted {
+    /// Of the committed lock.
+    pub fn read() -> Result<Self, Box<dyn Error>> {
+        let text = fs::read_to_string(Place::get().repository.join("opencode.lock.json"))?;
+        let mut wanted = Self::default();
+        let packages = Path::new(".cache/opencode/packages");
+        for exercise in Lock::parse(&text)?.exercises.values() {
+            match &exercise.kind {
+                ExerciseKind::ConfigDir { .. } => wanted.directories.push(".config/opencode".into()),
+                ExerciseKind::Plugin { spec } => {
+                    wanted.directories.push(packages.join(builder::opencode::plugin_directory(spec)));
+                    wanted.plugins.push(spec.to_string());
+                }
+                ExerciseKind::Provider { spec } => {
+                    wanted.directories.push(packages.join(builder::opencode::provider_directory(spec)));
+                    wanted.sdks.push(spec.to_string());
+                }
+                _ => {}
+            }
+        }
+        Ok(wanted)
+    }
+
+    /// The SDK that answers; the default lock has one.
+    pub fn sdk(&self) -> Result<&str, Box<dyn Error>> {
+        Ok(self.sdks.first().ok_or("the lock has no provider SDK")?)
+    }
+
+    /// The plugins, for a configuration.
+    pub fn plugins(&self) -> Vec<&str> {
+        self.plugins.iter().map(String::as_str).collect()
+    }
+}
+
+/// A stock OpenCode with a HOME of its own and a scripted model on this machine's loopback.
+pub struct Stock {
+    home: tempfile::TempDir,
+    binary: PathBuf,
+    wanted: Wanted,
+    _llm: ScriptedLlm,
+    _runtime: Runtime,
+}
+
+impl Stock {
+    /// Nothing installed yet. `home_in`: where HOME is made.
+    pub fn new(home_in: &Path) -> Result<Self, Box<dyn Error>> {
+        let home = tempfile::Builder::new().prefix("home-").tempdir_in(home_in)?;
+        let wanted = Wanted::read()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+        let entered = runtime.enter();
+        let llm = ScriptedLlm::serve(TcpListener::bind("127.0.0.1:0")?, Script::saying(ANSWER))?;
+        drop(entered);
+        let config = home.path().join(".config/opencode");
+        fs::create_dir_all(&config)?;
+        let text = desk::configuration(&llm.url(), wanted.sdk()?, &wanted.plugins());
+        fs::write(config.join("opencode.json"), text.to_string())?;
+        Ok(Self { home, binary: binary()?, wanted, _llm: llm, _runtime: runtime })
+    }
+
+    /// Makes a directory below HOME.
+    pub fn directory(&self, path: &str) -> Result<PathBuf, Box<dyn Error>> {
+        let path = self.home.path().join(path);
+        fs::create_dir_all(&path)?;
+        Ok(path)
+    }
+
+    /// Takes away what OpenCode keeps of earlier runs, not what it has installed.
+    pub fn forget(&self) -> Result<(), Box<dyn Error>> {
+        match fs::remove_dir_all(self.home.path().join(".local")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs one `serve` until it has installed everything that the lock wants; how long that took.
+    pub fn populate(&self) -> Result<Duration, Box<dyn Error>> {
+        let start = Instant::now();
+        let project = self.directory("project")?;
+        let server = Server::start(self.command(&project))?;
+        let answer = server.converse(&project);
+        self.wait_for(&self.wanted.directories, start)?;
+        let elapsed = start.elapsed();
+        answer.join().map_err(|_| "the conversation ended abnormally")??;
+        Ok(elapsed)
+    }
+
+    /// Has everything installed that a session in each of `projects` wants, the projects' own `.opencode` too.
+    pub fn install(&self, projects: &[&Path]) -> Result<(), Box<dyn Error>> {
+        let server = Server::start(self.command(self.home.path()))?;
+        let mut directories = self.wanted.directories.clone();
+        for project in projects {
+            server.converse(project).join().map_err(|_| "the conversation ended abnormally")??;
+            directories.push(project.join(".opencode"));
+        }
+        // A bare plugin is installed a second time in the background, under its bare name.
+        let packages = Path::new(".cache/opencode/packages");
+        directories.extend(self.wanted.plugins.iter().map(|plugin| packages.join(plugin)));
+        directories.retain(|path| self.home.path().join(path).exists());
+        self.wait_for(&directories, Instant::now())
+    }
+
+    /// A one-shot run in `directory` that must print the model's answer; how long it took.
+    pub fn run(&self, directory: &Path) -> Result<Duration, Box<dyn Error>> {
+        let start = Instant::now();
+        let output = self.command(directory).args(["run", "-m", MODEL, "hello"]).output()?;
+        let elapsed = start.elapsed();
+        if String::from_utf8_lossy(&output.stdout).contains(ANSWER) {
+            return Ok(elapsed);
+        }
+        Err(format!("stock OpenCode did not answer: {}", String::from_utf8_lossy(&output.stderr)).into())
+    }
+
+    /// HOME, PATH, and how this machine reaches the outside: npm's settings, proxies, certificates.
+    fn command(&self, directory: &Path) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.current_dir(directory).env_clear();
+        command.env("HOME", self.home.path()).env("PATH", desk::PATH);
+        let outside = |name: &str| {
+            let name = name.to_ascii_lowercase();
+            let known = ["ssl_cert_file", "ssl_cert_dir", "node_extra_ca_certs"];
+            name.starts_with("npm_config_") || name.ends_with("_proxy") || known.contains(&name.as_str())
+        };
+        command.envs(std::env::vars().filter(|(name, _)| outside(name)));
+        if let Some(npmrc) = std::env::home_dir().map(|home| home.join(".npmrc")).filter(|path| path.exists())
+        {
+            command.env("npm_config_userconfig", npmrc);
+        }
+        command
+    }
+
+    fn wait_for(&self, directories: &[PathBuf], start: Instant) -> Result<(), Box<dyn Error>> {
+        while start.elapsed() < MOST {
+            if directories.iter().all(|directory| is_whole(&self.home.path().join(directory))) {
+                return Ok(());
+            }
+            thread::sleep(LOOK);
+        }
+        Err(format!("stock OpenCode has not installed {directories:?} after {} s", MOST.as_secs()).into())
+    }
+}
+
+/// The release binary alone: beside the output's lies npm's configuration, which stock OpenCode does not have.
+fn binary() -> Result<PathBuf, Box<dyn Error>> {
+    let directory = Place::get().scratch.join("stock/bin");
+    let binary = directory.join("opencode");
+    let source = Output::shared().binary();
+    let is_it = |path: &Path| Ok::<_, std::io::Error>(path.metadata()?.len() == source.metadata()?.len());
+    if !is_it(&binary).unwrap_or(false) {
+        fs::create_dir_all(&directory)?;
+        let fresh = tempfile::NamedTempFile::new_in(&directory)?.into_temp_path();
+        fs::copy(&source, &fresh)?;
+        fresh.persist(&binary)?;
+    }
+    Ok(binary)
+}
+
+/// npm writes both lock files last.
+fn is_whole(directory: &Path) -> bool {
+    let parses = |name: &str| {
+        let text = fs::read(directory.join(name)).unwrap_or_default();
+        serde_json::from_slice::<Value>(&text).is_ok()
+    };
+    parses("package-lock.json") && parses("node_modules/.package-lock.json")
+}
+
+/// A running `serve`; killed when dropped.
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+/// What a conversation ends with.
+type Conversation = thread::JoinHandle<Result<(), String>>;
+
+impl Server {
+    fn start(mut command: Command) -> Result<Self, Box<dyn Error>> {
+        let command = command.args(["serve", "--hostname", "127.0.0.1", "--port", "0"]);
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let mut server = Self { child, port: 0 };
+        let stdout = server.child.stdout.take().ok_or("no pipe")?;
+        let (said, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                // Nobody listens after the first address; the pipe is read to its end all the same.
+                let _gone = said.send(line);
+            }
+        });
+        while let Ok(line) = lines.recv_timeout(MOST) {
+            if let Some((_, address)) = line.split_once(builder::opencode::LISTENING) {
+                server.port = address.rsplit(':').next().unwrap_or_default().trim().parse()?;
+                return Ok(server);
+            }
+        }
+        Err("stock OpenCode does not listen".into())
+    }
+
+    /// A session in `directory` and a message in it, on a thread of their own: what installing waits for is not the answer.
+    fn converse(&self, directory: &Path) -> Conversation {
+        let (port, query) = (self.port, format!("?directory={}", directory.display()));
+        thread::spawn(move || {
+            let post = |path: String, body: Value| {
+                let stream = TcpStream::connect(("127.0.0.1", port)).map_err(|error| error.to_string())?;
+                let body =
+                    http::post(stream, &path, &body.to_string(), MOST).map_err(|error| error.to_string())?;
+                serde_json::from_slice::<Value>(&body).map_err(|error| error.to_string())
+            };
+            let session = post(format!("/session{query}"), json!({}))?;
+            let id = session["id"].as_str().ok_or("a session without an id")?;
+            let (provider, model) = MODEL.split_once('/').unwrap_or_default();
+            let message = json!({
+                "model": { "providerID": provider, "modelID": model },
+                "parts": [{ "type": "text", "text": "hello" }],
+            });
+            let answer = post(format!("/session/{id}/message{query}"), message)?;
+            if answer.to_string().contains(ANSWER) { Ok(()) } else { Err(format!("no answer: {answer}")) }
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Fails only where it has ended.
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
