@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::{CWD, Mode, OFlags};
+use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, PidfdFlags};
 use tempfile::TempDir;
 
@@ -30,6 +31,10 @@ use crate::{Error, HIDDEN};
 
 /// How long everything inside may take to end after the caller has hung up; then it is killed from outside.
 const END_WITHIN: Duration = Duration::from_secs(20);
+
+/// How much a program can write before anybody reads, in bytes: the most that Linux grants to ordinary users. With the usual 64 KiB a
+/// JavaScript program that ends by `process.exit` loses what did not fit yet (`opencode models`, 250 kB, on a busy machine).
+const PIPE: usize = 1 << 20;
 
 /// Our own executable, even where its file has been replaced since.
 const OWN_EXECUTABLE: &str = "/proc/self/exe";
@@ -165,7 +170,11 @@ impl Sandbox {
         let Reply::Started { pid } = reply else {
             return Err(Error::Gone);
         };
-        let mut pipes = fds.into_iter().map(PipeReader::from);
+        let mut pipes = fds.into_iter().map(|fd| {
+            // Where the kernel refuses, the pipe has its usual size.
+            let _refused = fcntl_setpipe_size(&fd, PIPE);
+            PipeReader::from(fd)
+        });
         let program = command.argv.first().map(PathBuf::from).unwrap_or_default();
         Ok(Child {
             talk: Arc::clone(&self.talk),

@@ -12,6 +12,7 @@ use crate::stage::{COUNT, HOME, LONG, probe, run, runs_somewhere, said, shell, s
 pub const CASES: &[Case] = &[
     ("a program's status and signal are told", exits),
     ("what cannot be started is named", cannot_start),
+    ("a program ends before anybody has read what it said", unread),
     ("the environment is exactly what was given, however large", environment),
     ("everything is killed, and the files stay", kill_all),
     ("orphans are killed and reaped too", orphans),
@@ -51,6 +52,13 @@ fn cannot_start() {
     let error = sandbox.spawn(&nowhere).err().unwrap();
     assert_eq!(error.to_string(), "sandbox: cannot go to /nowhere");
     said(&sandbox, &shell("true"));
+}
+
+fn unread() {
+    let sandbox = start(&spec());
+    let child = sandbox.spawn(&shell("head -c 900000 /dev/zero")).unwrap();
+    assert_eq!(child.wait(LONG).unwrap(), Some(Exit::Code(0)));
+    assert_eq!(child.output(LONG, 1 << 20).unwrap().stdout.len(), 900_000);
 }
 
 fn environment() {
