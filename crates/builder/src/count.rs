@@ -13,7 +13,13 @@ use crate::stage::{self, Stage};
 /// How long listing may take. It takes about two seconds.
 const TIME: Duration = Duration::from_secs(120);
 /// The longest list, in bytes: 1.18 lists 6,000 models in some 250 kB.
-const MAX_LIST: usize = 16 << 20;
+const MAX_LIST: u64 = 16 << 20;
+/// How much of what is said beside it is kept, in bytes.
+const MAX_MESSAGES: usize = 64 * 1024;
+/// Where the list is written, inside. A file and not a pipe: OpenCode ends without waiting until
+/// a pipe is drained, and what did not fit into it (64 kB, a third of the list) is lost as soon as
+/// the reader is a little late (seen with 1.18.18 on a busy machine).
+const LIST: &str = "/tmp/models";
 /// What stands in for every key. Nobody is ever shown it: there is no network.
 const DUMMY: &str = "dummy";
 
@@ -104,17 +110,20 @@ pub async fn list(
 ) -> Result<BTreeMap<String, u32>, Error> {
     let mut env = env.to_vec();
     env.extend(catalogue.keys.iter().map(|key| (key.clone(), DUMMY.to_owned())));
-    let command = stage.command(program, &["models"], &env);
+    let command = stage.command(program, &["models"], &env).stdout(stage.sandbox().inside(LIST));
     let sandbox = stage.sandbox().clone();
-    let ran = tokio::task::spawn_blocking(move || sandbox.run(&command, TIME, MAX_LIST));
-    let output = ran.await.map_err(|_| stage::Error::Worker)?.map_err(stage::Error::from)?;
+    let ran = tokio::task::spawn_blocking(move || {
+        let output = sandbox.run(&command, TIME, MAX_MESSAGES)?;
+        Ok((output, sandbox.read(LIST, MAX_LIST)?))
+    });
+    let (output, list) = ran.await.map_err(|_| stage::Error::Worker)?.map_err(stage::Error::Sandbox)?;
     if !output.exit.success() {
         let text = [output.stdout, output.stderr].concat();
         let tail = text.len().saturating_sub(4096);
         let output_text = String::from_utf8_lossy(&text[tail..]).into_owned();
         return Err(Error::Failed { exit: output.exit, output: output_text });
     }
-    Ok(count(&String::from_utf8_lossy(&output.stdout)))
+    Ok(count(&String::from_utf8_lossy(&list)))
 }
 
 /// One `provider/model` a line; a model's own name may hold slashes.

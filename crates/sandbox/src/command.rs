@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// A program to run inside: complete, nothing is inherited. Its stdin is empty, its stdout and stderr are pipes.
+/// A program to run inside: complete, nothing is inherited. Its stdin is empty, its stdout and stderr are pipes, unless stdout is
+/// to be a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     /// The program and its arguments. A name without a slash is looked for in the `PATH` of `env`.
@@ -12,12 +13,27 @@ pub struct Command {
     pub env: Vec<(OsString, OsString)>,
     /// The working directory, as a path that programs inside use.
     pub cwd: PathBuf,
+    /// A file, as a path that programs inside use, that is made for its stdout. For programs that end without waiting until a pipe
+    /// is drained: what did not fit into it is lost.
+    pub stdout: Option<PathBuf>,
 }
 
 impl Command {
     /// `argv` in `cwd` with an empty environment.
     pub fn new<A: Into<OsString>>(argv: impl IntoIterator<Item = A>, cwd: impl Into<PathBuf>) -> Self {
-        Self { argv: argv.into_iter().map(Into::into).collect(), env: Vec::new(), cwd: cwd.into() }
+        Self {
+            argv: argv.into_iter().map(Into::into).collect(),
+            env: Vec::new(),
+            cwd: cwd.into(),
+            stdout: None,
+        }
+    }
+
+    /// The same with its stdout written to a new file at `path`, as programs inside see it.
+    #[must_use]
+    pub fn stdout(mut self, path: impl Into<PathBuf>) -> Self {
+        self.stdout = Some(path.into());
+        self
     }
 
     /// The same with one more variable.

@@ -160,6 +160,7 @@ pub enum Order {
         argv: Vec<OsString>,
         env: Vec<(OsString, OsString)>,
         cwd: OsString,
+        stdout: Option<OsString>,
     },
     Signal {
         child: u64,

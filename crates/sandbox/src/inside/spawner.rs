@@ -2,6 +2,7 @@
 //! first process is never held up by the supervisor. Never waits for what it has started.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
@@ -25,12 +26,14 @@ pub struct Job {
     pub argv: Vec<OsString>,
     pub env: Vec<(OsString, OsString)>,
     pub cwd: OsString,
+    /// A file instead of a pipe.
+    pub stdout: Option<OsString>,
 }
 
 /// A program that was started.
 pub struct Started {
     pub pid: i32,
-    /// Its stdout and stderr.
+    /// Its stdout, unless that is a file, and its stderr.
     pub pipes: Vec<OwnedFd>,
 }
 
@@ -108,6 +111,14 @@ fn start(job: &Job, bounds: Bounds) -> Result<Started, Failure> {
         .argv
         .split_first()
         .ok_or_else(|| fail(&io::Error::from_raw_os_error(libc::EINVAL), Path::new("")))?;
+    let stdout = match &job.stdout {
+        None => Stdio::piped(),
+        Some(path) => {
+            let path = Path::new(path);
+            let failed = |error| Failure::new(Step::Build, "create", Some(path.to_path_buf()), &error);
+            File::create(path).map_err(failed)?.into()
+        }
+    };
     let mut command = Command::new(program);
     command
         .args(arguments)
@@ -115,7 +126,7 @@ fn start(job: &Job, bounds: Bounds) -> Result<Started, Failure> {
         .envs(job.env.iter().map(|(name, value)| (name, value)))
         .current_dir(cwd)
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
+        .stdout(stdout)
         .stderr(Stdio::piped())
         .process_group(0);
     sys::before_exec(&mut command, move || bound(bounds));

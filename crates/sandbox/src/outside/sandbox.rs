@@ -165,6 +165,7 @@ impl Sandbox {
             argv: command.argv.clone(),
             env: command.env.clone(),
             cwd: command.cwd.clone().into_os_string(),
+            stdout: command.stdout.clone().map(PathBuf::into_os_string),
         };
         let (reply, fds) = self.talk.ask(&order)?;
         let Reply::Started { pid } = reply else {
@@ -181,7 +182,7 @@ impl Sandbox {
             id,
             pid,
             program: program.display().to_string(),
-            stdout: pipes.next(),
+            stdout: command.stdout.is_none().then(|| pipes.next()).flatten(),
             stderr: pipes.next(),
         })
     }

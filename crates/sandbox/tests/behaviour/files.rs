@@ -13,6 +13,7 @@ pub const CASES: &[Case] = &[
     ("binds are visible, and writable only when asked for", binds),
     ("files written before the start are there", files_before),
     ("files written inside are readable from outside", files_out),
+    ("stdout can be a file, which nobody has to drain", stdout_to_a_file),
     ("links left inside do not lead the caller out", links),
     ("a path that is not absolute is refused", relative),
     ("a bind that is not there is named", missing_bind),
@@ -151,4 +152,17 @@ fn missing_bind() {
     spec.binds.push(Bind::read_only("/nowhere/at/all", "/srv/x"));
     let error = crate::sandbox::Sandbox::start(&spec).err().unwrap();
     assert!(matches!(error, Error::Io { path, .. } if path == Path::new("/nowhere/at/all")));
+}
+
+fn stdout_to_a_file() {
+    let sandbox = start(&spec());
+    let path = format!("{HOME}/out");
+    let mut command = shell("head -c 1000000 /dev/zero; echo said >&2");
+    command.stdout = Some(sandbox.inside(&path));
+    let output = run(&sandbox, &command);
+    assert!(output.exit.success());
+    assert_eq!((output.stdout.as_slice(), output.stderr.as_slice()), (&b""[..], &b"said\n"[..]));
+    assert_eq!(sandbox.read(&path, 2_000_000).unwrap().len(), 1_000_000);
+    command.stdout = Some("/nowhere/out".into());
+    assert_eq!(sandbox.spawn(&command).err().unwrap().code(), "sandbox-step");
 }
