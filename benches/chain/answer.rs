@@ -20,13 +20,6 @@ const LIMIT: Duration = Duration::from_secs(120);
 /// Where HOME lies in memory, as it does in a sandbox: both sides write to the same kind of file system.
 const MEMORY: &str = "/dev/shm";
 
-/// One side's times.
-struct Times {
-    first: Duration,
-    again: Duration,
-    project: Duration,
-}
-
 /// Measures and prints.
 pub fn measure() -> Measured {
     let temporary = std::env::temp_dir();
@@ -40,33 +33,33 @@ pub fn measure() -> Measured {
     let (mut first, mut again, mut unseeded) = (Rounds::default(), Rounds::default(), Rounds::default());
     for _ in 0..PAIRS {
         stock.forget()?;
-        let other =
-            Times { first: stock.run(&bare)?, again: stock.run(&bare)?, project: stock.run(&project)? };
-        let ours = offline(&wanted)?;
-        first.say("first", ours.first, other.first);
-        again.say("second", ours.again, other.again);
-        unseeded.say(".opencode", ours.project, other.project);
+        let desk = machine(&wanted)?;
+        let (ours, nobodys) = (desk.directory("bare"), desk.directory("project/.opencode"));
+        let nobodys = nobodys.parent().ok_or("a path without a parent")?;
+        first.say("first", offline(&desk, &ours)?, stock.run(&bare)?);
+        again.say("second", offline(&desk, &ours)?, stock.run(&bare)?);
+        unseeded.say(".opencode", offline(&desk, nobodys)?, stock.run(&project)?);
     }
-    first
-        .tell("the first answer in an empty HOME, offline, against stock OpenCode online", Goal::Ratio(1.05));
+    let what = "the first answer in an empty HOME, offline, against stock OpenCode online";
+    first.tell(what, Goal::Ratio(1.05));
     again.tell("the second answer", Goal::Ratio(1.05));
     let half = Duration::from_millis(500);
     unseeded.tell("in a directory with a .opencode that nobody seeded", Goal::More(half));
     Ok(())
 }
 
-/// On a machine of an ordinary user with an empty HOME and nothing but loopback.
-fn offline(wanted: &Wanted) -> Result<Times, Box<dyn Error>> {
-    let desk = Desk::new(Outside::Refused, Script::saying(ANSWER), &[Output::shared().path()]);
+/// A machine of an ordinary user with an empty HOME and nothing but loopback.
+fn machine(wanted: &Wanted) -> Result<Desk, Box<dyn Error>> {
+    let visible = [Output::shared().path()];
+    let desk = Desk::uncounted(Outside::Refused, Script::saying(ANSWER), &visible);
     desk.configure(wanted.sdk()?, &wanted.plugins());
-    let bare = desk.directory("bare");
-    let project = desk.directory("project/.opencode");
-    let project = project.parent().ok_or("a path without a parent")?;
-    let run = |directory: &Path| {
-        let command = desk.command(&Output::shared().wrapper(), &["run", "-m", MODEL, "hello"], directory);
-        let ran = desk.run(&command, LIMIT);
-        let answered = ran.exit.is_some_and(Exit::success) && ran.stdout.contains(ANSWER);
-        if answered { Ok(ran.elapsed) } else { Err(format!("OpenCode did not answer offline: {ran:?}")) }
-    };
-    Ok(Times { first: run(&bare)?, again: run(&bare)?, project: run(project)? })
+    Ok(desk)
+}
+
+/// A run through the wrapper that must print the model's answer; how long it took.
+fn offline(desk: &Desk, directory: &Path) -> Result<Duration, Box<dyn Error>> {
+    let command = desk.command(&Output::shared().wrapper(), &["run", "-m", MODEL, "hello"], directory);
+    let ran = desk.run(&command, LIMIT);
+    let answered = ran.exit.is_some_and(Exit::success) && ran.stdout.contains(ANSWER);
+    if answered { Ok(ran.elapsed) } else { Err(format!("OpenCode did not answer offline: {ran:?}").into()) }
 }

@@ -47,10 +47,11 @@ impl Rounds {
         };
         let sign = if more < 0.0 { "−" } else { "+" };
         println!(
-            "  {what}: {} against {}: {ratio:.2} × ({sign}{}){verdict}",
+            "  {what}: {} against {}: {ratio:.2} × ({sign}{}), the fastest of each {:.2} ×{verdict}",
             Spread(&self.ours),
             Spread(&self.other),
             Time(Duration::from_secs_f64(more.abs())),
+            least(&self.ours).as_secs_f64() / least(&self.other).as_secs_f64(),
         );
     }
 }
@@ -69,6 +70,11 @@ fn median(times: &[Duration]) -> Duration {
     let mut sorted = times.to_vec();
     sorted.sort();
     sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+}
+
+/// The least disturbed round.
+fn least(times: &[Duration]) -> Duration {
+    times.iter().min().copied().unwrap_or_default()
 }
 
 /// A median, and where there are few rounds the fastest and slowest of them.
