@@ -11,7 +11,7 @@ use crate::failure::{Failure, Kind};
 use crate::workplace::Workplace;
 
 /// The wrapper, as `build.rs` compiled it for this machine.
-const WRAPPER: &[u8] = include_bytes!(env!("OPENCODE_CACHE_WRAPPER"));
+const WRAPPER: &[u8] = shipped::WRAPPER;
 
 /// The restore plugin, which belongs to the wrapper.
 const RESTORE: Restore = Restore {

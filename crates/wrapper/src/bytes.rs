@@ -1,5 +1,7 @@
 //! Paths as bytes, as the kernel takes them. Never looks at a file system.
 
+use alloc::vec::Vec;
+
 /// `above/below`, with one slash between them.
 pub fn join(above: &[u8], below: &[u8]) -> Vec<u8> {
     let above = without_trailing_slashes(above);

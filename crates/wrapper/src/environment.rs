@@ -3,9 +3,13 @@
 
 use crate::output::Output;
 use crate::roots::Roots;
+use alloc::borrow::Cow;
+use alloc::ffi::CString;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ffi::CStr;
 use linkmap::{EnvValue, Map};
-use std::borrow::Cow;
-use std::ffi::{CStr, CString};
 
 /// Names of what the plugin must take back, separated by `:`.
 const SET: &[u8] = b"OPENCODE_CACHE_SET";

@@ -1,8 +1,11 @@
 //! What could not be done, as the one line that a person reads. Owns the words; never decides whether
 //! OpenCode is started all the same.
 
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::vec::Vec;
+use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
-use std::borrow::Cow;
 
 /// One thing that could not be done.
 #[derive(Debug, Clone)]
@@ -61,9 +64,7 @@ impl Failure {
 
     /// `opencode-cache: <verb> <path>: <cause>; <what to do>`, in one write.
     pub fn report(&self) {
-        let line = self.line();
-        // Nothing is left to do where stderr does not take it.
-        let _ = rustix::io::write(rustix::stdio::stderr(), &line);
+        say(&self.line());
     }
 
     fn line(&self) -> Vec<u8> {
@@ -78,6 +79,14 @@ impl Failure {
         }
         line
     }
+}
+
+/// Writes to stderr. Nothing is left to do where it does not take it.
+#[expect(unsafe_code, reason = "without std, nobody else vouches for descriptor 2")]
+pub fn say(line: &[u8]) {
+    // SAFETY: nothing here closes descriptor 2, and where the caller did, the kernel says so.
+    let stderr = unsafe { BorrowedFd::borrow_raw(2) };
+    let _ = rustix::io::write(stderr, line);
 }
 
 /// The errors that a refresh meets in practice, in the system's usual words.

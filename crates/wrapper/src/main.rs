@@ -1,56 +1,28 @@
-//! The launcher that stands as `bin/opencode` in an output. It brings the user's directories in line
-//! with the output's link map (`docs/LINKMAP.md`) and becomes the real binary.
+//! The launcher as a program: no C library and no Rust runtime below it.
 //!
-//! It is never the reason that OpenCode does not start: whatever cannot be done is one line on
-//! stderr, and then OpenCode is executed all the same. It never waits for a network, starts no other
-//! program, and changes no file of the user's.
-#![cfg_attr(not(test), no_main)]
-#![cfg_attr(test, expect(dead_code, reason = "tests have a main of their own"))]
+//! Either would cost system calls and page faults at every start, and the Rust one would change what
+//! becomes of SIGPIPE, which OpenCode inherits. So this is what they would have done: the entry point,
+//! four memory functions, memory to allocate from, two system calls. Everything else is the library.
+//!
+//! It takes a build that aborts on panic (profile `wrapper`, as `crates/shipped` runs it). In all other
+//! builds cargo wants a program of this name too; that one only says so.
+#![cfg_attr(panic = "abort", no_std, no_main)]
+#![cfg_attr(panic = "abort", allow(unsafe_code, reason = "this is what lies below safe Rust"))]
 
-mod bytes;
-mod environment;
-mod failure;
-mod output;
-mod process;
-mod refresh;
-mod roots;
+#[cfg(panic = "abort")]
+extern crate alloc;
 
-use environment::{Carrier, Environment};
-use failure::{Advice, Failure};
-use output::Output;
-use process::Started;
-use roots::Roots;
+#[cfg(panic = "abort")]
+mod start {
+    mod arena;
+    mod call;
+    mod entry;
+    mod memory;
+}
 
-/// Becomes OpenCode; returns (with an exit status) only where that cannot be.
-fn launch(started: &Started<'_>) -> i32 {
-    let mut environment = Environment::new(started.environment());
-    environment.undo_outer_wrapper();
-
-    let output = match Output::of_this_program() {
-        Ok(output) => output,
-        Err(failure) => {
-            failure.report();
-            return process::CANNOT_EXECUTE;
-        }
-    };
-    let text = output.read_map();
-    let target = match text.as_deref().map_err(Clone::clone).and_then(|text| output.parse(text)) {
-        Ok(map) => {
-            let carrier = Carrier::available(&environment, &map);
-            let roots = Roots::choose(&environment, &map, carrier.is_some());
-            if let Err(failure) = refresh::refresh(&output, &map, &roots) {
-                failure.report();
-            }
-            environment.prepare(&output, &map, &roots, carrier);
-            output.path(map.exec())
-        }
-        Err(failure) => {
-            failure.report();
-            output.path(output::USUAL_TARGET)
-        }
-    };
-
-    let error = started.become_program(&target, &environment);
-    Failure::new("execute", &target, error, Advice::BuildAgain).report();
-    process::status_of(error)
+#[cfg(not(panic = "abort"))]
+fn main() -> std::process::ExitCode {
+    // The library must be linked, or cargo warns that it is not used.
+    let _ = opencode_cache_wrapper::launch;
+    std::process::ExitCode::from(70)
 }

@@ -3,6 +3,9 @@
 
 use crate::bytes::{join, split};
 use crate::failure::{Advice, Failure};
+use alloc::string::ToString;
+use alloc::vec;
+use alloc::vec::Vec;
 use linkmap::{MAX_BYTES, Map};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
@@ -83,21 +86,10 @@ pub fn read_bounded(path: &[u8], usual: usize, most: usize) -> Result<Vec<u8>, E
     }
 }
 
-#[cfg(target_os = "linux")]
 fn this_program() -> Result<Vec<u8>, Failure> {
     let link = b"/proc/self/exe".as_slice();
     match rustix::fs::readlinkat(CWD, link, Vec::new()) {
         Ok(target) => Ok(target.into_bytes()),
         Err(error) => Err(Failure::new("read", link, error, Advice::BuildAgain)),
     }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn this_program() -> Result<Vec<u8>, Failure> {
-    use std::os::unix::ffi::OsStringExt;
-    let program = std::env::current_exe().and_then(std::fs::canonicalize);
-    program.map(|path| path.into_os_string().into_vec()).map_err(|error| {
-        let code = error.raw_os_error().map_or(Errno::NOENT, Errno::from_raw_os_error);
-        Failure::new("find", b"this program", code, Advice::BuildAgain)
-    })
 }

@@ -3,6 +3,7 @@
 
 use crate::bytes::{join, split, without_trailing_slashes};
 use crate::environment::Environment;
+use alloc::vec::Vec;
 use linkmap::{Map, Root};
 
 /// Our own place for caches where the user named none: OpenCodes without a wrapper keep `~/.cache`.

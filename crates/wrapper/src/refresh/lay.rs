@@ -7,6 +7,7 @@ use super::write::{self, Place};
 use super::{Plan, directory, lock, record, sweep};
 use crate::bytes::{join, split};
 use crate::failure::{Advice, Failure};
+use alloc::vec::Vec;
 use linkmap::{Action, Entry, Map, Root, path_order};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, CWD, unlinkat};

@@ -25,8 +25,11 @@ use rustix::fs::CWD;
 /// What a refresh works with.
 #[derive(Clone, Copy)]
 pub struct Plan<'a> {
+    /// Where the sources are.
     pub output: &'a Output,
+    /// What is wanted.
     pub map: &'a Map<'a>,
+    /// Where it is wanted.
     pub roots: &'a Roots,
 }
 

@@ -2,6 +2,8 @@
 
 use super::stamp;
 use crate::output::{Output, read_bounded};
+use alloc::vec;
+use alloc::vec::Vec;
 use linkmap::{Action, Entry, Sum, names_output};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, readlinkat, statat};

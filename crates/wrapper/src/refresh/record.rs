@@ -8,6 +8,7 @@ use super::{Plan, write};
 use crate::bytes::join;
 use crate::failure::{Advice, Failure};
 use crate::output::read_bounded;
+use alloc::vec::Vec;
 use linkmap::{MAX_BYTES, Root};
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;

@@ -2,6 +2,7 @@
 //! touches a name that is not ours.
 
 use super::observe::{State, of_written};
+use alloc::vec::Vec;
 use linkmap::OWN_PREFIX;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, Dir, FileType, unlinkat};

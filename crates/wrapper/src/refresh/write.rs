@@ -3,6 +3,8 @@
 
 use super::stamp;
 use crate::output::read_bounded;
+use alloc::format;
+use alloc::vec::Vec;
 use linkmap::Sum;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{

@@ -62,7 +62,7 @@ impl Stage {
         for directory in [&bin, &lib.join("bin")] {
             fs::create_dir_all(directory).unwrap();
         }
-        copy_program(Path::new(env!("CARGO_BIN_EXE_opencode-wrapper")), &bin.join("opencode"));
+        copy_program(Path::new(shipped::PATH), &bin.join("opencode"));
         copy_program(&program("cat"), &lib.join("bin/opencode"));
         fs::write(lib.join("restore.mjs"), "").unwrap();
 
