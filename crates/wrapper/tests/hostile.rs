@@ -133,7 +133,7 @@ fn maps_that_are_no_file_to_read() {
     fs::remove_file(&map).unwrap();
 
     fs::write(&map, text).unwrap();
-    fs::set_permissions(&map, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&map, Permissions::from_mode(0o000)).unwrap();
     refused(&stage, &mut without_privileges(&stage, &output), ": permission denied");
 }
 
