@@ -35,6 +35,11 @@ impl Output {
         }
     }
 
+    /// The output at an absolute path, for a program that is not the wrapper.
+    pub fn at(root: &[u8]) -> Output {
+        Output { root: root.to_vec() }
+    }
+
     /// Whether links into this output would be known as ours later.
     pub fn is_named_by_digest(&self) -> bool {
         linkmap::names_output(&self.root)

@@ -8,7 +8,7 @@ mod directory;
 mod group;
 mod lay;
 mod lock;
-mod observe;
+pub mod observe;
 mod record;
 mod stamp;
 mod sweep;
@@ -18,6 +18,7 @@ use crate::bytes::join;
 use crate::failure::{Advice, Failure};
 use crate::output::Output;
 use crate::roots::{Missing, Roots};
+use alloc::vec::Vec;
 use linkmap::{Entry, Map, Root};
 use observe::State;
 use rustix::fs::CWD;
@@ -47,6 +48,23 @@ impl<'a> Plan<'a> {
         let path = join(directory, entry.dest.as_bytes());
         observe::observe(self.output, CWD, &path, entry)
             .map_err(|error| Failure::new("look at", &path, error, Advice::MakeWritable))
+    }
+
+    /// Every entry that has a place, with that place and what is there.
+    pub fn survey(self) -> Vec<(Entry<'a>, Vec<u8>, Result<State, Failure>)> {
+        let entries = Root::ALL.into_iter().flat_map(|root| self.entries_of(root));
+        let look = |(directory, entry): (&[u8], Entry<'a>)| {
+            (entry, join(directory, entry.dest.as_bytes()), self.observe(directory, &entry))
+        };
+        entries.map(look).collect()
+    }
+
+    /// Whether the entries of the configuration directory are to stand there.
+    ///
+    /// # Errors
+    /// What cannot be looked at.
+    pub fn lays_config(self) -> Result<bool, Failure> {
+        group::judge(self).map(|verdict| verdict == group::Verdict::Lay)
     }
 
     /// Whether nothing at all is to be done. Takes one look at each entry.
