@@ -116,28 +116,27 @@ impl Error {
 
 /// Reads and parses the configuration at `path`.
 pub fn read(path: &Path) -> Result<Wanted, Error> {
+    parse(path, &read_text(path)?)
+}
+
+/// The text of the configuration at `path`.
+pub fn read_text(path: &Path) -> Result<String, Error> {
     let bytes = crate::files::read_bounded(path, MAX_BYTES).map_err(|error| match error {
         crate::files::ReadError::NotAFile | crate::files::ReadError::TooLarge => {
             Error::NotAFile { path: path.into() }
         }
         crate::files::ReadError::Io(source) => Error::Read { path: path.into(), source },
     })?;
-    let text = String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let (line, column) = position(&String::from_utf8_lossy(valid), valid.len());
         Error::Syntax { path: path.into(), line, column, reason: "not UTF-8".into() }
-    })?;
-    parse(path, &text)
+    })
 }
 
 /// Parses the text of a configuration; `path` only names it in errors.
 pub fn parse(path: &Path, text: &str) -> Result<Wanted, Error> {
-    let value = jsonc_parser::parse_to_serde_value(text, &jsonc_parser::ParseOptions::default())
-        .map_err(|error| {
-            let (line, column) = position(text, error.range().start);
-            Error::Syntax { path: path.into(), line, column, reason: error.kind().to_string() }
-        })?
-        .unwrap_or(Value::Object(serde_json::Map::new()));
+    let value = document(path, text)?;
     let reader = Reader { path, text };
     let Value::Object(root) = &value else {
         return Err(reader.shape("the configuration", "{", "an object"));
@@ -150,6 +149,16 @@ pub fn parse(path: &Path, text: &str) -> Result<Wanted, Error> {
         reader.plugins(plugins, &mut wanted)?;
     }
     Ok(wanted)
+}
+
+/// The text of a configuration as JSON, whatever it says. An empty text is an empty object.
+pub fn document(path: &Path, text: &str) -> Result<Value, Error> {
+    jsonc_parser::parse_to_serde_value(text, &jsonc_parser::ParseOptions::default())
+        .map(|value| value.unwrap_or(Value::Object(serde_json::Map::new())))
+        .map_err(|error| {
+            let (line, column) = position(text, error.range().start);
+            Error::Syntax { path: path.into(), line, column, reason: error.kind().to_string() }
+        })
 }
 
 struct Reader<'a> {
@@ -220,7 +229,7 @@ impl Reader<'_> {
 }
 
 /// OpenCode takes these for paths, not for npm specs (code, 1.18).
-fn is_local(text: &str) -> bool {
+pub fn is_local(text: &str) -> bool {
     text.starts_with("file:") || text.starts_with('.') || text.starts_with('/')
 }
 

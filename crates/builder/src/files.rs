@@ -7,13 +7,16 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Why [`read_bounded`] gave nothing.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// It is a directory, device, FIFO or socket.
+    #[error("not a file")]
     NotAFile,
     /// It holds more than the bound.
+    #[error("too large")]
     TooLarge,
     /// The system said no.
+    #[error(transparent)]
     Io(std::io::Error),
 }
 

@@ -4,6 +4,8 @@
 //! runs anything. Every fact is checked against the real binary by `build` (the captured trees
 //! must be whole) and by `verify`.
 
+pub mod reads;
+
 use lock::spec::Want;
 use lock::{Spec, System, Version};
 

@@ -1,0 +1,39 @@
+//! What OpenCode reads of a user's machine: names of files and variables, and what its binary says of itself.
+
+/// Configurations in the global configuration directory, later ones win (1.18.18).
+pub const GLOBAL_CONFIGS: [&str; 3] = ["config.json", "opencode.json", "opencode.jsonc"];
+
+/// Configurations of a project, in every directory from the current one up to git's work tree, or up to the
+/// root of the file system where there is none (1.18.18).
+pub const PROJECT_CONFIGS: [&str; 2] = ["opencode.jsonc", "opencode.json"];
+
+/// A project's configuration directory, looked for in the same directories, and in HOME (1.18.18).
+pub const CONFIG_DIRECTORY: &str = ".opencode";
+
+/// Configurations of the machine's administrator, and the variable that names another place (1.18.18).
+pub const MANAGED_CONFIGS: (&str, &str) = ("OPENCODE_TEST_MANAGED_CONFIG_DIR", "/etc/opencode");
+
+/// By which variables, the first that is not empty, bun finds the directory that it unpacks native libraries
+/// into; without any it is `/tmp`. It does not make the directory (1.18.18).
+pub const TEMPORARY: [&str; 4] = ["BUN_TMPDIR", "TMPDIR", "TMP", "TEMP"];
+
+/// A provider SDK that is built into every version since 1.0.152.
+pub const ALWAYS_BUILT_IN: &str = "@ai-sdk/openai-compatible";
+
+/// What the binary's JavaScript says where the SDK `name` is built in (1.18.18).
+pub fn built_in_marker(name: &str) -> String {
+    format!("\"{name}\":()=>import(")
+}
+
+/// How the binary names its bun where that one needs AVX2, and where it does not (1.18.18).
+pub const NEEDS_AVX2: &str = " (Linux x64)";
+/// The other of the two.
+pub const NEEDS_NO_AVX2: &str = " (Linux x64 baseline)";
+
+/// What stands before the date of a model in the catalogue: in a file, and in the binary's own (1.18.18).
+pub const MODEL_DATES: [&str; 2] = ["\"release_date\":\"", "release_date:\""];
+
+/// Whether a variable of OpenCode's switches something on.
+pub fn is_on(value: &[u8]) -> bool {
+    value == b"1" || value.eq_ignore_ascii_case(b"true")
+}
