@@ -53,6 +53,7 @@ enum Verb {
     Build(commands::build::Args),
     Verify(commands::verify::Args),
     Inspect(commands::inspect::Args),
+    Doctor(commands::doctor::Args),
     Diff(commands::diff::Args),
 }
 
@@ -77,6 +78,7 @@ impl Cli {
                 Verb::Build(args) => commands::build::run(args, &place).await,
                 Verb::Verify(args) => commands::verify::run(args, &place).await,
                 Verb::Inspect(args) => commands::inspect::run(args, &place),
+                Verb::Doctor(args) => commands::doctor::run(args, &place),
                 Verb::Diff(args) => commands::diff::run(args, &place),
             }
         });

@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod diff;
+pub mod doctor;
 pub mod fetch;
 pub mod inspect;
 pub mod lock;

@@ -9,6 +9,7 @@ mod damage;
 mod determinism;
 mod disk;
 mod docs;
+mod doctor;
 mod downloads;
 mod environment;
 mod era_a;
@@ -59,6 +60,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("determinism", determinism::CASES),
     ("disk", disk::CASES),
     ("docs", docs::CASES),
+    ("doctor", doctor::CASES),
     ("downloads", downloads::CASES),
     ("environment", environment::CASES),
     ("era_a", era_a::CASES),

@@ -1,0 +1,127 @@
+//! The configurations that OpenCode will read: which files, and what is in them as JSON. Owns where they are
+//! looked for; what they ask for is judged elsewhere.
+
+use std::path::{Path, PathBuf};
+
+use builder::config;
+use builder::opencode::reads;
+use serde_json::Value;
+
+use crate::start::Start;
+use crate::surroundings::Surroundings;
+
+/// One configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// The file, or the variable that holds it.
+    pub path: PathBuf,
+    /// The directory that relative paths in it start from.
+    pub base: PathBuf,
+    /// What is in it.
+    pub value: Result<Value, config::Error>,
+}
+
+impl Config {
+    /// `provider.*.npm`, with the provider's name. Files on this machine are none of them.
+    pub fn providers(&self) -> Vec<(String, String)> {
+        let providers = self.get("provider").and_then(Value::as_object).into_iter().flatten();
+        let npm = providers
+            .filter_map(|(id, provider)| Some((id.clone(), provider.get("npm")?.as_str()?.to_owned())));
+        npm.filter(|(_, spec)| !config::is_local(spec)).collect()
+    }
+
+    /// `plugin`, as written: a spec, or the first of a pair of a spec and options.
+    pub fn plugins(&self) -> Vec<String> {
+        let plugins = self.get("plugin").and_then(Value::as_array).into_iter().flatten();
+        let spec = |entry: &Value| entry.as_str().or_else(|| entry.get(0)?.as_str()).map(str::to_owned);
+        plugins.filter_map(spec).collect()
+    }
+
+    /// A key of the configuration.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.value.as_ref().ok()?.get(key)
+    }
+
+    fn file(path: PathBuf) -> Self {
+        let value = config::read_text(&path).and_then(|text| read(&path, &text));
+        let base = path.parent().unwrap_or(Path::new("/")).to_path_buf();
+        Self { path, base, value }
+    }
+}
+
+/// What OpenCode refuses is refused; what only cannot be captured is judged package by package.
+fn read(path: &Path, text: &str) -> Result<Value, config::Error> {
+    let value = config::document(path, text)?;
+    match config::parse(path, text) {
+        Err(error @ config::Error::Shape { .. }) => Err(error),
+        _ => Ok(value),
+    }
+}
+
+/// All of them, each file once, and `more` that the user names.
+pub fn gather(start: &Start, surroundings: &Surroundings, more: &[PathBuf]) -> Vec<Config> {
+    let mut paths: Vec<PathBuf> = Vec::new();
+    if let Some(directory) = &start.config {
+        paths.extend(reads::GLOBAL_CONFIGS.iter().map(|name| directory.join(name)));
+    }
+    let (variable, usual) = reads::MANAGED_CONFIGS;
+    let managed = surroundings.filled(variable).map_or(PathBuf::from(usual), PathBuf::from);
+    paths.extend(reads::PROJECT_CONFIGS.iter().map(|name| managed.join(name)));
+    if !surroundings.is_on("OPENCODE_DISABLE_PROJECT_CONFIG") {
+        for directory in project(surroundings.directory()) {
+            paths.extend(reads::PROJECT_CONFIGS.iter().map(|name| directory.join(name)));
+        }
+    }
+    for directory in directories(start, surroundings).into_iter().skip(1) {
+        paths.extend(reads::PROJECT_CONFIGS.iter().map(|name| directory.join(name)));
+    }
+    // What is not there is not read; what was named must be.
+    paths.retain(|path| path.symlink_metadata().is_ok());
+    let named = surroundings.filled("OPENCODE_CONFIG").map(PathBuf::from);
+    let named = named.iter().chain(more).map(|path| surroundings.directory().join(path));
+    paths.extend(named);
+
+    let mut configs: Vec<Config> = Vec::new();
+    for path in paths {
+        if !configs.iter().any(|config| config.path == path) {
+            configs.push(Config::file(path));
+        }
+    }
+    let content = surroundings.filled("OPENCODE_CONFIG_CONTENT");
+    configs.extend(content.map(|text| {
+        let path = PathBuf::from("OPENCODE_CONFIG_CONTENT");
+        let value = read(&path, &text.to_string_lossy());
+        Config { path, base: surroundings.directory().to_path_buf(), value }
+    }));
+    configs
+}
+
+/// OpenCode's configuration directories: the global one first, then those of the project, of HOME, and a named one.
+pub fn directories(start: &Start, surroundings: &Surroundings) -> Vec<PathBuf> {
+    let mut directories = vec![start.config.clone().unwrap_or_default()];
+    let mut add = |directory: PathBuf| {
+        if directory.is_dir() && !directories.contains(&directory) {
+            directories.push(directory);
+        }
+    };
+    if !surroundings.is_on("OPENCODE_DISABLE_PROJECT_CONFIG") {
+        project(surroundings.directory())
+            .into_iter()
+            .for_each(|above| add(above.join(reads::CONFIG_DIRECTORY)));
+    }
+    if let Some(home) = surroundings.absolute("HOME") {
+        add(home.join(reads::CONFIG_DIRECTORY));
+    }
+    if let Some(named) = surroundings.filled("OPENCODE_CONFIG_DIR") {
+        add(surroundings.directory().join(named));
+    }
+    directories
+}
+
+/// The working directory and those above it, up to git's work tree; without git, all of them.
+fn project(directory: &Path) -> Vec<PathBuf> {
+    let all: Vec<PathBuf> = directory.ancestors().map(Path::to_path_buf).collect();
+    let tree = all.iter().position(|directory| directory.join(".git").exists());
+    let count = tree.map_or(all.len(), |at| at + 1);
+    all.into_iter().take(count).collect()
+}
