@@ -11,8 +11,6 @@ pub enum Goal {
     Ratio(f64),
     /// Ours takes at most this much longer than the other.
     More(Duration),
-    /// Nothing: it is told.
-    None,
 }
 
 /// Rounds in which ours and the other took turns.
@@ -43,7 +41,6 @@ impl Rounds {
         let verdict = match goal {
             Goal::Ratio(most) => met(ratio <= most, format_args!("≤ {most} ×")),
             Goal::More(most) => met(more <= most.as_secs_f64(), format_args!("≤ +{}", Time(most))),
-            Goal::None => String::new(),
         };
         let sign = if more < 0.0 { "−" } else { "+" };
         println!(

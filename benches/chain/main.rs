@@ -1,4 +1,4 @@
-//! The figures of `docs/BENCHMARKS.md`: what a build, a relock, a start through the wrapper and an answer without a network take,
+//! The figures of `docs/BENCHMARKS.md`: what a build, a relock and an answer without a network take,
 //! each beside what it is to be compared with, interleaved, in one run.
 //!
 //! `cargo bench --bench chain` runs all parts, `cargo bench --bench chain -- answer` the named ones. It needs the network that it
@@ -9,7 +9,6 @@ mod answer;
 mod figures;
 mod populate;
 mod relock;
-mod start;
 mod stock;
 
 use std::error::Error;
@@ -25,12 +24,8 @@ type Measured = Result<(), Box<dyn Error>>;
 type Part = (&'static str, fn() -> Measured);
 
 /// The parts, in the order of the report.
-const PARTS: [Part; 4] = [
-    ("populate", populate::measure),
-    ("relock", relock::measure),
-    ("start", start::measure),
-    ("answer", answer::measure),
-];
+const PARTS: [Part; 3] =
+    [("populate", populate::measure), ("relock", relock::measure), ("answer", answer::measure)];
 
 fn main() -> ExitCode {
     sandbox::hidden_main();
