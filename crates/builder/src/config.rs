@@ -14,6 +14,10 @@ use serde_json::Value;
 /// only keeps a wrong path (a log, a device) from filling the memory.
 pub const MAX_BYTES: u64 = 4 << 20;
 
+/// The deepest nesting that is parsed. Real ones have some ten levels; the parser has a stack frame for each, and
+/// ends the program where the stack does.
+const MAX_DEPTH: usize = 128;
+
 /// What one configuration asks OpenCode to install.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Wanted {
@@ -153,6 +157,11 @@ pub fn parse(path: &Path, text: &str) -> Result<Wanted, Error> {
 
 /// The text of a configuration as JSON, whatever it says. An empty text is an empty object.
 pub fn document(path: &Path, text: &str) -> Result<Value, Error> {
+    if let Some(offset) = too_deep(text) {
+        let (line, column) = position(text, offset);
+        let reason = format!("nested more than {MAX_DEPTH} deep");
+        return Err(Error::Syntax { path: path.into(), line, column, reason });
+    }
     jsonc_parser::parse_to_serde_value(text, &jsonc_parser::ParseOptions::default())
         .map(|value| value.unwrap_or(Value::Object(serde_json::Map::new())))
         .map_err(|error| {
@@ -233,6 +242,43 @@ pub fn is_local(text: &str) -> bool {
     text.starts_with("file:") || text.starts_with('.') || text.starts_with('/')
 }
 
+/// Where a text is nested too deep. Knows just enough of JSONC not to count what stands in strings and comments.
+fn too_deep(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(byte) = bytes.get(at) {
+        let rest = &bytes[at..];
+        at += match byte {
+            b'"' | b'\'' => string_length(rest),
+            b'/' if rest.starts_with(b"//") => memchr::memchr(b'\n', rest).unwrap_or(rest.len()),
+            b'/' if rest.starts_with(b"/*") => {
+                memchr::memmem::find(&rest[2..], b"*/").map_or(rest.len(), |end| end + 4)
+            }
+            _ => 1,
+        };
+        match byte {
+            b'[' | b'{' if depth == MAX_DEPTH => return Some(at - 1),
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// The length of the string that the text begins with, both quotes included.
+fn string_length(text: &[u8]) -> usize {
+    let mut at = 1;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'\\' => at += 2,
+            byte if Some(byte) == text.first() => return at + 1,
+            _ => at += 1,
+        }
+    }
+    text.len()
+}
+
 fn position(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
@@ -268,6 +314,20 @@ mod tests {
     fn an_empty_file_wants_nothing() {
         assert_eq!(wanted("").unwrap(), Wanted::default());
         assert_eq!(wanted("{}").unwrap(), Wanted::default());
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        let nested = |depth: usize, before: &str| before.to_owned() + &"[".repeat(depth) + &"]".repeat(depth);
+        let reason = |text: String| document(Path::new("o"), &text).unwrap_err().to_string();
+        assert!(document(Path::new("o"), &nested(128, "")).is_ok());
+        assert_eq!(reason(nested(129, "")), "parse o:1:129: nested more than 128 deep");
+        // Neither a quote in a comment nor a bracket in one hides anything.
+        assert_eq!(reason(nested(129, "// \"\n/* ' ] */")), "parse o:2:138: nested more than 128 deep");
+        assert_eq!(reason("[/*]*/".repeat(1 << 18)), "parse o:1:769: nested more than 128 deep");
+        // What only looks like nesting does not count.
+        let flat = format!("{{ \"a\": \"\\\"{0}\", /* {0} */ \"b\": '{0}' }} // {0}", "[".repeat(1000));
+        assert!(document(Path::new("o"), &flat).is_ok());
     }
 
     #[test]

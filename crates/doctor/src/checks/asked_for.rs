@@ -55,8 +55,13 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
 
 fn unreadable(config: &Config, error: &config::Error) -> Finding {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
-    Finding::problem(error.code(), shown(&config.path), format!("{error}{cause}"))
-        .next("correct it: OpenCode does not start with it either")
+    let next = match error {
+        config::Error::Syntax { .. } | config::Error::Shape { .. } => {
+            "correct it: OpenCode does not start with it either"
+        }
+        _ => "make it a file that you can read, or do not name it",
+    };
+    Finding::problem(error.code(), shown(&config.path), format!("{error}{cause}")).next(next)
 }
 
 fn judge(case: &Case<'_>, config: &Config, used: Use, text: &str) -> Finding {
