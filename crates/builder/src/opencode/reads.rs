@@ -37,3 +37,9 @@ pub const MODEL_DATES: [&str; 2] = ["\"release_date\":\"", "release_date:\""];
 pub fn is_on(value: &[u8]) -> bool {
     value == b"1" || value.eq_ignore_ascii_case(b"true")
 }
+
+/// Directories of a configuration directory whose files OpenCode loads as tools or plugins, and the endings of
+/// those files (1.18.18).
+pub const CODE_DIRECTORIES: [&str; 4] = ["tool", "tools", "plugin", "plugins"];
+/// See [`CODE_DIRECTORIES`].
+pub const CODE_ENDINGS: [&str; 2] = ["js", "ts"];

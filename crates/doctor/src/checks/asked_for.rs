@@ -170,7 +170,7 @@ fn dependencies(case: &Case<'_>, directory: &Path) -> Vec<Finding> {
 }
 
 /// Where a configuration directory's packages are, or will be after the next start.
-fn modules(case: &Case<'_>, directory: &Path) -> Vec<PathBuf> {
+pub fn modules(case: &Case<'_>, directory: &Path) -> Vec<PathBuf> {
     let own = directory.join("node_modules");
     let laid = case.start.entries.iter().filter(|_| case.start.lays_config);
     let laid =

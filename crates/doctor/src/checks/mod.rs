@@ -11,6 +11,7 @@ mod machine;
 mod network;
 mod others;
 mod output;
+mod tools;
 
 use crate::case::Case;
 use crate::finding::{Check, Finding};
@@ -19,13 +20,14 @@ use crate::finding::{Check, Finding};
 type Named = (&'static str, fn(&Case<'_>) -> Vec<Finding>);
 
 /// In the order in which a person wants to know: what is wrong further up explains what is wrong below.
-const ALL: [Named; 10] = [
+const ALL: [Named; 11] = [
     ("output", output::check),
     ("machine", machine::check),
     ("directories", directories::check),
     ("entries", entries::check),
     ("links", links::check),
     ("asked-for", asked_for::check),
+    ("tools", tools::check),
     ("commands", commands::check),
     ("catalogue", catalogue::check),
     ("network", network::check),

@@ -1,4 +1,4 @@
-//! What is started by command is told apart: there, fetched, not there.
+//! What is started by command is told apart: there, fetched, not there; and tools that lack what they import.
 
 use crate::stage::Stage;
 
@@ -44,4 +44,27 @@ fn the_users_own_switch_comes_first() {
     let mut stage = Stage::new();
     stage.set("OPENCODE_DISABLE_LSP_DOWNLOAD", "0");
     assert_eq!(stage.codes("commands"), ["lsp-download-on language servers"]);
+}
+
+const TOOL: &str =
+    "import { tool } from \"@opencode-ai/plugin\"\nexport default tool({ description: \"x\" })\n";
+
+#[test]
+fn a_tool_without_the_package_that_it_imports() {
+    let stage = Stage::new();
+    assert_eq!(stage.codes("tools"), ["tools custom tools and plugins"]);
+    // In the global directory a start lays it.
+    stage.write("home/.config/opencode/tool/mine.ts", TOOL);
+    // Types only: gone when it runs.
+    let plugin = "import { Plugin } from '@opencode-ai/plugin'\nexport const P: Plugin = async () => ({})\n";
+    stage.write("work/.opencode/plugin/types.ts", plugin);
+    assert_eq!(stage.codes("tools"), ["tools custom tools and plugins"]);
+    stage.write("work/.opencode/tools/mine.js", TOOL);
+    stage.write("work/.opencode/tools/mine.md", TOOL);
+    assert_eq!(stage.codes("tools"), ["tool-without-package ~/work/.opencode/tools/mine.js"]);
+    stage.write("work/node_modules/@opencode-ai/plugin/index.js", "");
+    assert_eq!(stage.codes("tools"), ["tools custom tools and plugins"]);
+    // Dependencies of the user's own, without it.
+    stage.write("home/.config/opencode/node_modules/mine/index.js", "");
+    assert_eq!(stage.codes("tools"), ["tool-without-package ~/home/.config/opencode/tool/mine.ts"]);
 }
