@@ -1,10 +1,10 @@
 //! One look at a machine: gathers everything once, then lets each check judge it.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::catalogue::Catalogue;
 use crate::checks;
 use crate::checks::configs::{self, Config};
 use crate::finding::{Check, Finding, Severity};
@@ -47,6 +47,8 @@ pub struct Case<'a> {
     pub configs: &'a [Config],
     /// What the binary says of itself.
     pub release: &'a Release,
+    /// The models that OpenCode knows.
+    pub catalogue: &'a Catalogue,
 }
 
 impl Report {
@@ -80,9 +82,16 @@ pub fn examine(request: &Request) -> Result<Report, Error> {
         }
     };
     let configs = configs::gather(&start, surroundings, &request.configs);
-    let sdks: BTreeSet<String> = configs.iter().flat_map(Config::providers).map(|(_, spec)| spec).collect();
     // A binary that cannot be read says nothing; that it cannot is a finding about the output.
-    let release = Release::read(&subject.binary(), &sdks).unwrap_or_default();
-    let case = Case { subject: &subject, surroundings, start: &start, configs: &configs, release: &release };
+    let release = Release::read(&subject.binary()).unwrap_or_default();
+    let catalogue = Catalogue::find(&start, surroundings, &release);
+    let case = Case {
+        subject: &subject,
+        surroundings,
+        start: &start,
+        configs: &configs,
+        release: &release,
+        catalogue: &catalogue,
+    };
     Ok(report(checks::run(&case)))
 }

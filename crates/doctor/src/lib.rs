@@ -6,6 +6,7 @@
 //! of variables are shown only where they are paths, addresses without their user, or switches.
 
 mod case;
+mod catalogue;
 mod checks;
 mod finding;
 mod release;

@@ -1,7 +1,7 @@
 //! What the release binary says of itself. Read once, in one pass: it has some 180 MB. Owns what is looked for
 //! in it; judges nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -15,24 +15,29 @@ const BUFFER: usize = 1 << 20;
 /// The most that is read of a binary, in bytes: five times a real one.
 const MOST: u64 = 1 << 30;
 
-/// The longest text that is looked for, in bytes: what would be cut in two by a buffer's end is read twice.
-const LONGEST: usize = 512;
+/// Longer than anything that is looked for, in bytes: what a buffer's end would cut in two is looked at twice.
+const OVERLAP: usize = 1024;
+
+/// Most names that are kept; a real binary has some two hundred of each kind.
+const MOST_NAMES: usize = 10_000;
 
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Release {
-    /// The provider SDKs, of those that were asked for, that are built in. `None`: it cannot be told.
+    /// The provider SDKs that are built in (and other things that are loaded by name). `None`: it cannot be told.
     pub built_in: Option<BTreeSet<String>>,
     /// Whether it needs AVX2. `None`: it cannot be told.
     pub needs_avx2: Option<bool>,
     /// The date of the newest model in its own catalogue, `YYYY-MM-DD`.
     pub newest_model: Option<String>,
+    /// The SDK of each provider of its own catalogue.
+    pub sdks: BTreeMap<String, String>,
 }
 
 impl Release {
-    /// Reads the binary at `path`, asking it about these SDKs.
-    pub fn read(path: &Path, sdks: &BTreeSet<String>) -> io::Result<Self> {
-        let mut search = Search::new(sdks);
+    /// Reads the binary at `path`.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        let mut search = Search::new();
         let mut file = File::open(path)?.take(MOST);
         let mut buffer = vec![0; BUFFER];
         let mut kept = 0;
@@ -43,7 +48,7 @@ impl Release {
             if read == 0 {
                 return Ok(search.release());
             }
-            let rest = filled.saturating_sub(LONGEST);
+            let rest = filled.saturating_sub(OVERLAP);
             buffer.copy_within(rest..filled, 0);
             kept = filled - rest;
         }
@@ -51,49 +56,74 @@ impl Release {
 }
 
 struct Search {
-    sdks: Vec<(String, Finder<'static>, bool)>,
-    needs: (Finder<'static>, bool),
-    needs_not: (Finder<'static>, bool),
+    needs_avx2: Finder<'static>,
+    needs_no_avx2: Finder<'static>,
+    /// Whether each of the two was found.
+    found: (bool, bool),
+    built_in: Finder<'static>,
+    names: BTreeSet<String>,
+    provider: Finder<'static>,
+    sdks: BTreeMap<String, String>,
     dates: Dates,
 }
 
 impl Search {
-    fn new(sdks: &BTreeSet<String>) -> Self {
-        let finder = |text: &str| Finder::new(text).into_owned();
-        let asked = sdks.iter().map(String::as_str).chain([reads::ALWAYS_BUILT_IN]);
-        let asked = asked.filter(|name| name.len() < LONGEST / 2);
-        let sdk = |name: &str| (name.to_owned(), finder(&reads::built_in_marker(name)), false);
+    fn new() -> Self {
         Self {
-            sdks: asked.map(sdk).collect(),
-            needs: (finder(reads::NEEDS_AVX2), false),
-            needs_not: (finder(reads::NEEDS_NO_AVX2), false),
+            needs_avx2: Finder::new(reads::NEEDS_AVX2),
+            needs_no_avx2: Finder::new(reads::NEEDS_NO_AVX2),
+            found: (false, false),
+            built_in: Finder::new(reads::BUILT_IN),
+            names: BTreeSet::new(),
+            provider: Finder::new(reads::CATALOGUE_PROVIDER),
+            sdks: BTreeMap::new(),
             dates: Dates::default(),
         }
     }
 
     fn look(&mut self, bytes: &[u8]) {
-        let sdks = self.sdks.iter_mut().map(|(_, finder, found)| (finder, found));
-        let builds =
-            [&mut self.needs, &mut self.needs_not].into_iter().map(|(finder, found)| (finder, found));
-        for (finder, found) in sdks.chain(builds) {
-            *found = *found || finder.find(bytes).is_some();
+        self.found.0 = self.found.0 || self.needs_avx2.find(bytes).is_some();
+        self.found.1 = self.found.1 || self.needs_no_avx2.find(bytes).is_some();
+        for at in self.built_in.find_iter(bytes) {
+            if self.names.len() < MOST_NAMES {
+                self.names.extend(name_before(bytes, at));
+            }
+        }
+        for at in self.provider.find_iter(bytes) {
+            if self.sdks.len() < MOST_NAMES {
+                self.sdks.extend(name_before(bytes, at).zip(sdk_behind(bytes, at)));
+            }
         }
         self.dates.look(bytes);
     }
 
     fn release(self) -> Release {
-        let found = self.sdks.into_iter().filter(|(_, _, found)| *found).map(|(name, ..)| name);
-        let found: BTreeSet<String> = found.collect();
         Release {
-            built_in: found.contains(reads::ALWAYS_BUILT_IN).then_some(found),
-            needs_avx2: match (self.needs.1, self.needs_not.1) {
+            built_in: self.names.contains(reads::ALWAYS_BUILT_IN).then_some(self.names),
+            needs_avx2: match self.found {
                 (true, false) => Some(true),
                 (false, true) => Some(false),
                 _ => None,
             },
             newest_model: self.dates.newest,
+            sdks: self.sdks,
         }
     }
+}
+
+/// The name that ends where a quote stands.
+fn name_before(bytes: &[u8], end: usize) -> Option<String> {
+    let before = bytes.get(end.saturating_sub(OVERLAP / 2)..end)?;
+    let start = memchr::memrchr(b'"', before)? + 1;
+    String::from_utf8(before.get(start..)?.to_vec()).ok()
+}
+
+/// The SDK behind the list that begins at a place.
+fn sdk_behind(bytes: &[u8], start: usize) -> Option<String> {
+    let behind = bytes.get(start..bytes.len().min(start + OVERLAP / 2))?;
+    let list_end = memchr::memchr(b']', behind)?;
+    let sdk = behind.get(list_end..)?.strip_prefix(reads::CATALOGUE_SDK.as_bytes())?;
+    String::from_utf8(sdk.get(..memchr::memchr(b'"', sdk)?)?.to_vec()).ok()
 }
 
 /// The dates of a catalogue's models.
@@ -105,8 +135,7 @@ pub struct Dates {
 
 impl Default for Dates {
     fn default() -> Self {
-        let finders = reads::MODEL_DATES.iter().map(|text| Finder::new(text).into_owned());
-        Self { finders: finders.collect(), newest: None }
+        Self { finders: reads::MODEL_DATES.iter().map(|text| Finder::new(*text)).collect(), newest: None }
     }
 }
 

@@ -20,10 +20,13 @@ pub const TEMPORARY: [&str; 4] = ["BUN_TMPDIR", "TMPDIR", "TMP", "TEMP"];
 /// A provider SDK that is built into every version since 1.0.152.
 pub const ALWAYS_BUILT_IN: &str = "@ai-sdk/openai-compatible";
 
-/// What the binary's JavaScript says where the SDK `name` is built in (1.18.18).
-pub fn built_in_marker(name: &str) -> String {
-    format!("\"{name}\":()=>import(")
-}
+/// What stands behind the name of each SDK that is built in, and its quote, in the binary's JavaScript (1.18.18).
+pub const BUILT_IN: &str = "\":()=>import(";
+
+/// What stands behind a provider's name in the binary's own catalogue; its SDK follows behind a list (1.18.18).
+pub const CATALOGUE_PROVIDER: &str = "\",env:[";
+/// See [`CATALOGUE_PROVIDER`].
+pub const CATALOGUE_SDK: &str = "],npm:\"";
 
 /// How the binary names its bun where that one needs AVX2, and where it does not (1.18.18).
 pub const NEEDS_AVX2: &str = " (Linux x64)";

@@ -12,9 +12,6 @@ use super::configs::{self, Config};
 use crate::case::Case;
 use crate::finding::{Finding, shown, without_secrets};
 
-/// What to do about something that was not captured.
-const CAPTURE: &str = "add this configuration to `config` in opencode-cache.toml, then `opencode-cache lock` and `opencode-cache build`";
-
 /// The largest `package.json` that is read, in bytes.
 const MOST: u64 = 1 << 20;
 
@@ -34,7 +31,11 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
             Err(error) => findings.push(unreadable(config, error)),
             Ok(_) => findings.push(Finding::ok("config", shown(&config.path), "is read")),
         }
-        let providers = config.providers().into_iter().map(|(_, spec)| (Use::Provider, spec));
+        let own: Vec<String> = config.providers().into_iter().map(|(id, _)| id).collect();
+        let known = config.catalogue_providers().into_iter().filter(|id| !own.contains(id));
+        let known = known.filter_map(|id| case.catalogue.sdks.get(&id).cloned());
+        let providers = config.providers().into_iter().map(|(_, spec)| spec).chain(known);
+        let providers = providers.map(|spec| (Use::Provider, spec));
         let plugins = config.plugins().into_iter().map(|spec| (Use::Plugin, spec));
         for (used, spec) in providers.chain(plugins) {
             let asked = (used, spec);
@@ -82,6 +83,10 @@ fn judge(case: &Case<'_>, config: &Config, used: Use, text: &str) -> Finding {
                 .next("install it beside the configuration and name it as file:///…");
         }
     };
+    let key = if used == Use::Provider { "providers" } else { "plugins" };
+    let capture = format!(
+        "add {text} to `{key}` in opencode-cache.toml, then `opencode-cache lock` and `opencode-cache build`"
+    );
     let directory = match used {
         Use::Provider => opencode::provider_directory(&spec),
         Use::Plugin => opencode::plugin_directory(&spec),
@@ -98,7 +103,7 @@ fn judge(case: &Case<'_>, config: &Config, used: Use, text: &str) -> Finding {
             subject,
             "was installed here by OpenCode itself, and is not in the output",
         )
-        .next(CAPTURE);
+        .next(&capture);
     }
     match (used, &case.release.built_in) {
         (Use::Provider, Some(built_in)) if built_in.contains(text) => {
@@ -119,10 +124,10 @@ fn judge(case: &Case<'_>, config: &Config, used: Use, text: &str) -> Finding {
         let text = format!(
             "{asks}: OpenCode will not have it, since the offline profile keeps its npm off the network"
         );
-        Finding::problem("asked-not-captured", subject, text).next(CAPTURE)
+        Finding::problem("asked-not-captured", subject, text).next(&capture)
     } else {
         let text = format!("{asks}: OpenCode installs it at its first use, which needs the network");
-        Finding::note("asked-online", subject, text).next(CAPTURE)
+        Finding::note("asked-online", subject, text).next(&capture)
     }
 }
 

@@ -1,14 +1,9 @@
 //! The catalogue of models: which one OpenCode will use, and how old it is.
 
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::case::Case;
 use crate::finding::{Finding, shown};
-use crate::release::Dates;
-
-/// The largest catalogue that is read, in bytes: some twenty times a real one.
-const MOST: u64 = 64 << 20;
 
 /// Days after which models are likely to be missed.
 const OLD: i64 = 90;
@@ -37,21 +32,16 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
 }
 
 fn used(case: &Case<'_>) -> Finding {
-    let named = case.start.variable("OPENCODE_MODELS_PATH", case.surroundings);
-    let cached = case.start.cache.as_ref().map(|cache| cache.join("models.json"));
-    let cached = cached.filter(|path| path.exists());
-    let Some(path) = named.clone().or(cached) else {
-        let newest = case.release.newest_model.as_deref();
-        return aged("the one in the OpenCode binary", newest);
+    let catalogue = case.catalogue;
+    let Some(file) = &catalogue.file else {
+        return aged("the one in the OpenCode binary", catalogue.newest.as_deref());
     };
-    match look(&path) {
-        Ok(newest) => aged(&shown(&path), newest.as_deref()),
-        Err(reason) => {
-            let text = format!("it cannot be used: {reason}; OpenCode falls back to the one in its binary");
-            let next = if named.is_some() { "correct OPENCODE_MODELS_PATH" } else { "remove it" };
-            Finding::problem("catalogue-unreadable", shown(&path), text).next(next)
-        }
-    }
+    let Some(reason) = &catalogue.refused else {
+        return aged(&shown(file), catalogue.newest.as_deref());
+    };
+    let text = format!("it cannot be used: {reason}; OpenCode falls back to the one in its binary");
+    let next = if catalogue.is_named { "correct OPENCODE_MODELS_PATH" } else { "remove it" };
+    Finding::problem("catalogue-unreadable", shown(file), text).next(next)
 }
 
 /// The file's date says when it was fetched, or nothing (in a store all dates are the same): the models' own
@@ -73,15 +63,6 @@ fn aged(subject: &str, newest: Option<&str>) -> Finding {
         }
         _ => Finding::ok("catalogue", subject, format!("its newest model is of {newest}")),
     }
-}
-
-fn look(path: &Path) -> Result<Option<String>, String> {
-    let bytes = builder::files::read_bounded(path, MOST).map_err(|error| error.to_string())?;
-    let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| error.to_string())?;
-    // As it is written by JSON.stringify, whatever the blanks were.
-    let mut dates = Dates::default();
-    dates.look(value.to_string().as_bytes());
-    Ok(dates.newest)
 }
 
 fn today() -> i64 {

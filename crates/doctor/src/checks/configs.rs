@@ -30,6 +30,18 @@ impl Config {
         npm.filter(|(_, spec)| !config::is_local(spec)).collect()
     }
 
+    /// The providers that are named without an SDK: theirs is in the catalogue.
+    pub fn catalogue_providers(&self) -> Vec<String> {
+        let providers = self.get("provider").and_then(Value::as_object).into_iter().flatten();
+        let mut names: Vec<String> = providers
+            .filter(|(_, provider)| provider.get("npm").is_none())
+            .map(|(id, _)| id.clone())
+            .collect();
+        let models = ["model", "small_model"].iter().filter_map(|key| self.get(key)?.as_str());
+        names.extend(models.filter_map(|model| Some(model.split_once('/')?.0.to_owned())));
+        names
+    }
+
     /// `plugin`, as written: a spec, or the first of a pair of a spec and options.
     pub fn plugins(&self) -> Vec<String> {
         let plugins = self.get("plugin").and_then(Value::as_array).into_iter().flatten();

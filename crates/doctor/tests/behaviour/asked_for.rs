@@ -34,6 +34,22 @@ fn every_fate_of_a_package() {
 }
 
 #[test]
+fn a_provider_whose_sdk_the_catalogue_knows() {
+    let stage = Stage::new();
+    stage.configure(r#"{ "model": "hub/one", "provider": { "x": { "options": {} }, "unknown": {} } }"#);
+    assert_eq!(
+        stage.codes("asked-for")[1..],
+        ["asked-built-in provider SDK @ai-sdk/xai", "asked-not-captured provider SDK hub-sdk"]
+    );
+    // A file comes before the binary's own.
+    stage.write("home/.cache-nix/opencode/models.json", r#"{ "hub": { "npm": "@ai-sdk/fireworks" } }"#);
+    assert_eq!(stage.codes("asked-for")[1..], ["asked-captured provider SDK @ai-sdk/fireworks"]);
+    // A provider's own word comes before the catalogue's.
+    stage.configure(r#"{ "model": "hub/one", "provider": { "hub": { "npm": "@ai-sdk/xai" } } }"#);
+    assert_eq!(stage.codes("asked-for")[1..], ["asked-built-in provider SDK @ai-sdk/xai"]);
+}
+
+#[test]
 fn with_the_online_profile_opencode_may_install() {
     let mut stage = Stage::new();
     stage.write_output('a', "online");
