@@ -42,7 +42,7 @@ pub fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
 }
 
 fn render(report: &Report) -> String {
-    let mut text = format!("{}\n", report.output.display());
+    let mut text = format!("{}\n", report.output);
     for check in report.checks.iter().filter(|check| !check.findings.is_empty()) {
         text.push_str(&format!("\n{}\n", check.name));
         for finding in &check.findings {

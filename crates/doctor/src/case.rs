@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::catalogue::Catalogue;
 use crate::checks;
 use crate::checks::configs::{self, Config};
-use crate::finding::{Check, Finding, Severity};
+use crate::finding::{Check, Finding, Severity, plain};
 use crate::release::Release;
 use crate::start::Start;
 use crate::subject::{Error, Subject};
@@ -27,8 +27,8 @@ pub struct Request {
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// The output, links resolved.
-    pub output: PathBuf,
+    /// The output, links resolved, as a person reads it.
+    pub output: String,
     /// Its OpenCode's version, where it says so.
     pub opencode: Option<String>,
     /// The checks, in the order of reading.
@@ -67,7 +67,7 @@ pub fn examine(request: &Request) -> Result<Report, Error> {
     let surroundings = &request.surroundings;
     let subject = Subject::find(request.output.as_deref(), surroundings)?;
     let report = |checks| Report {
-        output: subject.root.clone(),
+        output: plain(subject.root.display()),
         opencode: subject.contents.as_ref().ok().map(|contents| contents.opencode.to_string()),
         checks,
     };

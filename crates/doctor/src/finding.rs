@@ -70,7 +70,7 @@ pub struct Check {
 }
 
 /// Names of files and packages are anybody's: no terminal sequence and no second line comes of them.
-fn plain(text: impl Display) -> String {
+pub(crate) fn plain(text: impl Display) -> String {
     let shown = |character: char| if character.is_control() { '?' } else { character };
     text.to_string().chars().map(shown).collect()
 }

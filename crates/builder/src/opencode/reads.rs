@@ -46,3 +46,6 @@ pub fn is_on(value: &[u8]) -> bool {
 pub const CODE_DIRECTORIES: [&str; 4] = ["tool", "tools", "plugin", "plugins"];
 /// See [`CODE_DIRECTORIES`].
 pub const CODE_ENDINGS: [&str; 2] = ["js", "ts"];
+
+/// Plugins that OpenCode passes over wherever the text of one is part of a spec: they are built in (1.18.18).
+pub const BUILT_IN_PLUGINS: [&str; 2] = ["opencode-openai-codex-auth", "opencode-copilot-auth"];

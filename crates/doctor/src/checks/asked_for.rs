@@ -31,11 +31,7 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
             Err(error) => findings.push(unreadable(config, error)),
             Ok(_) => findings.push(Finding::ok("config", shown(&config.path), "is read")),
         }
-        let own: Vec<String> = config.providers().into_iter().map(|(id, _)| id).collect();
-        let known = config.catalogue_providers().into_iter().filter(|id| !own.contains(id));
-        let known = known.filter_map(|id| case.catalogue.sdks.get(&id).cloned());
-        let providers = config.providers().into_iter().map(|(_, spec)| spec).chain(known);
-        let providers = providers.map(|spec| (Use::Provider, spec));
+        let providers = providers(case, config).into_iter().map(|spec| (Use::Provider, spec));
         let plugins = config.plugins().into_iter().map(|spec| (Use::Plugin, spec));
         for (used, spec) in providers.chain(plugins) {
             let asked = (used, spec);
@@ -52,6 +48,26 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
         findings.push(Finding::ok("config-none", "configuration", "there is none: nothing is asked for"));
     }
     findings
+}
+
+/// The SDKs of a configuration's providers: its own word, else the catalogue's.
+fn providers(case: &Case<'_>, config: &Config) -> Vec<String> {
+    let own = config.providers();
+    let is_own = |id: &String| own.iter().any(|(other, _)| other == id);
+    let known = config.catalogue_providers().into_iter().filter(|id| !is_own(id));
+    let known = known.filter_map(|id| Some((case.catalogue.sdks.get(&id)?.clone(), id)));
+    let known: Vec<_> = known.map(|(spec, id)| (id, spec)).collect();
+    let wanted = own.iter().chain(&known).filter(|(id, _)| is_enabled(case, id));
+    wanted.map(|(_, spec)| spec.clone()).collect()
+}
+
+/// Whether no configuration switches a provider off.
+fn is_enabled(case: &Case<'_>, id: &str) -> bool {
+    case.configs.iter().all(|config| {
+        let off = config.names("disabled_providers").is_some_and(|names| names.contains(&id));
+        let on = config.names("enabled_providers").is_none_or(|names| names.contains(&id));
+        on && !off
+    })
 }
 
 fn unreadable(config: &Config, error: &config::Error) -> Finding {
@@ -73,6 +89,9 @@ fn judge(case: &Case<'_>, config: &Config, used: Use, text: &str) -> Finding {
     // An address may hold a user, and an npm spec holds an @ of its own.
     let named = if text.contains("://") { without_secrets(text) } else { text.to_owned() };
     let subject = format!("{what} {named}");
+    if used == Use::Plugin && opencode::reads::BUILT_IN_PLUGINS.iter().any(|name| text.contains(name)) {
+        return Finding::ok("asked-passed-over", subject, "is passed over: OpenCode has it built in");
+    }
     let spec: Spec = match text.parse::<Spec>().map_err(|error| error.to_string()) {
         Ok(spec) if opencode::registry_spec(&spec).is_ok() => spec,
         refused => {

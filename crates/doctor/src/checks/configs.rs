@@ -22,6 +22,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// A list of names.
+    pub fn names(&self, key: &str) -> Option<Vec<&str>> {
+        Some(self.get(key)?.as_array()?.iter().filter_map(Value::as_str).collect())
+    }
+
     /// `provider.*.npm`, with the provider's name. Files on this machine are none of them.
     pub fn providers(&self) -> Vec<(String, String)> {
         let providers = self.get("provider").and_then(Value::as_object).into_iter().flatten();

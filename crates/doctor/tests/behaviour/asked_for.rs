@@ -50,6 +50,26 @@ fn a_provider_whose_sdk_the_catalogue_knows() {
 }
 
 #[test]
+fn what_is_switched_off_is_not_asked_for() {
+    let stage = Stage::new();
+    stage.configure(
+        r#"{ "provider": { "a": { "npm": "a-sdk" }, "b": { "npm": "b-sdk" }, "c": { "npm": "c-sdk" } },
+             "disabled_providers": ["a"], "plugin": ["opencode-copilot-auth@1.0.0"] }"#,
+    );
+    stage.write("work/opencode.json", r#"{ "enabled_providers": ["a", "c"] }"#);
+    let codes = stage.codes("asked-for");
+    assert_eq!(
+        codes,
+        [
+            "config ~/home/.config/opencode/opencode.json",
+            "asked-not-captured provider SDK c-sdk",
+            "asked-passed-over plugin opencode-copilot-auth@1.0.0",
+            "config ~/work/opencode.json",
+        ]
+    );
+}
+
+#[test]
 fn with_the_online_profile_opencode_may_install() {
     let mut stage = Stage::new();
     stage.write_output('a', "online");

@@ -86,6 +86,19 @@ fn directories_that_cannot_be_written() {
 }
 
 #[test]
+fn a_home_of_another_user() {
+    let stage = Stage::new();
+    if !rustix::process::geteuid().is_root() {
+        // Only the administrator can give a directory away.
+        return;
+    }
+    std::os::unix::fs::chown(stage.path("home"), Some(65_534), None).unwrap();
+    let codes = stage.codes("directories");
+    assert_eq!(codes[0], "directory-of-another-user ~/home");
+    assert_eq!(codes[1], "directory-of-another-user ~/home/.cache-nix/opencode");
+}
+
+#[test]
 fn opencodes_on_path() {
     let mut stage = Stage::new();
     assert_eq!(

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
-use opencode_cache_doctor::{Severity, Surroundings, examine};
+use opencode_cache_doctor::{Error, Severity, Surroundings, examine};
 
 use crate::stage::Stage;
 
@@ -11,8 +12,8 @@ use crate::stage::Stage;
 fn the_output_that_is_meant() {
     let mut stage = Stage::new();
     // By the wrapper on PATH, by a link, by the wrapper in it.
-    let found = |stage: &Stage, named: Option<&str>| {
-        examine(&stage.request(named.map(|name| stage.path(name)))).map(|report| report.output)
+    let found = |stage: &Stage, named: Option<&str>| -> Result<PathBuf, Error> {
+        examine(&stage.request(named.map(|name| stage.path(name)))).map(|report| report.output.into())
     };
     assert_eq!(found(&stage, None).unwrap(), stage.output('a'));
     stage.write_output('b', "online");
