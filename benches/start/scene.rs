@@ -33,7 +33,7 @@ pub const ENVIRONMENT: [(&str, &str); 12] = [
     ("XDG_RUNTIME_DIR", "/run/user/1000"),
 ];
 
-/// Everything that takes part, on the disk that builds go to.
+/// Everything that takes part, on a disk, and about as deep in it as a store and a user's home are.
 pub struct Scene {
     directory: TempDir,
     memory: Option<TempDir>,
@@ -43,7 +43,9 @@ pub struct Scene {
 impl Scene {
     /// Makes the output and the target.
     pub fn new() -> Result<Scene, Box<dyn Error>> {
-        let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let temporary = std::env::temp_dir();
+        let is_disk = !temporary.to_str().is_some_and(is_memory);
+        let directory = if is_disk { TempDir::new()? } else { TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))? };
         let memory = is_memory("/dev/shm").then(|| TempDir::new_in("/dev/shm")).transpose()?;
         let output = directory.path().join(format!("{:0>32}-opencode-cache", 1));
         let scene = Scene { directory, memory, output };
@@ -104,7 +106,7 @@ impl Scene {
 
     /// A home that stays from start to start.
     pub fn settled_home(&self, name: &str) -> io::Result<Home> {
-        let home = self.directory.path().join("homes").join(name);
+        let home = self.directory.path().join(format!("home-{name}"));
         fs::create_dir_all(&home)?;
         Ok(Home::Settled(home))
     }
