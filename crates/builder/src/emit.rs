@@ -107,6 +107,7 @@ pub fn complete(staging: &Staging, parts: &Parts<'_>) -> Result<(), Error> {
     place_binary(parts.binary, &root.join(layout::BINARY))?;
     let map = link_map(root, parts)?;
     write(root, layout::LINKMAP, map.as_bytes(), 0o444)?;
+    make_fallback(root, &map)?;
     let contents = describe(root, parts)?;
     write(root, layout::CONTENTS, contents.render().as_bytes(), 0o444)
 }
@@ -127,7 +128,7 @@ pub fn tree_of(exercise: &Exercise) -> Option<String> {
 
 fn link_map(root: &Path, parts: &Parts<'_>) -> Result<String, Error> {
     let mut map = LinkMap::new(layout::BINARY, layout::CACHE_ROOT);
-    map.restore(layout::RESTORE);
+    map.restore(layout::RESTORE).fallback(layout::FALLBACK);
     let quiet = opencode::quiet_environment();
     for (name, value) in &quiet {
         let online = parts.profile == Profile::Online && name != "OPENCODE_DISABLE_AUTOUPDATE";
@@ -164,6 +165,31 @@ fn link_map(root: &Path, parts: &Parts<'_>) -> Result<String, Error> {
         }
     }
     map.render().map_err(|fault| Error::LinkMap { fault })
+}
+
+/// The cache root as the wrapper would lay it, inside the output. OpenCode 1.18.18 answers from it read-only
+/// as long as `bin` is there, which it makes at every start.
+fn make_fallback(root: &Path, map: &str) -> Result<(), Error> {
+    let map = linkmap::Map::parse(map.as_bytes()).map_err(|fault| Error::LinkMap { fault })?;
+    let cache = root.join(layout::FALLBACK).join(map.root());
+    let failed = |verb, path: &Path| {
+        let path = path.to_path_buf();
+        move |source| Error::Io { verb, path, source }
+    };
+    for entry in map.entries().filter(|entry| entry.root == Root::Cache) {
+        let place = cache.join(entry.dest);
+        let above = place.parent().unwrap_or(&cache);
+        fs::create_dir_all(above).map_err(failed("create", above))?;
+        let Some(source) = entry.action.source() else {
+            fs::create_dir_all(&place).map_err(failed("create", &place))?;
+            continue;
+        };
+        // Relative, so that no byte of an output says where it lies.
+        let depth = above.strip_prefix(root).unwrap_or(above).components().count();
+        let target = Path::new(&"../".repeat(depth)).join(source);
+        std::os::unix::fs::symlink(&target, &place).map_err(failed("link", &place))?;
+    }
+    Ok(())
 }
 
 /// `node_modules` is a link, what OpenCode may write are copies.

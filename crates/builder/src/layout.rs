@@ -23,6 +23,8 @@ pub const LINKMAP: &str = "linkmap";
 pub const CONTENTS: &str = "manifest.json";
 /// The dependencies of a config directory.
 pub const CONFIG_DIR: &str = "config";
+/// A cache home of links to what the output has, for a start that can write nowhere.
+pub const FALLBACK: &str = "fallback";
 /// OpenCode's cache directory below the cache home.
 pub const CACHE_ROOT: &str = "opencode";
 

@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use linkmap::{Action, EnvValue, Map, Root};
-use wrapper::environment::{Carrier, Environment};
+use wrapper::carrier::Carrier;
+use wrapper::environment::Environment;
 use wrapper::output::Output;
 use wrapper::refresh::Plan;
 pub use wrapper::refresh::observe::State;
@@ -84,10 +85,11 @@ impl Start {
         let map = Map::parse(&text).map_err(|fault| fault.to_string())?;
 
         let strings = surroundings.strings();
-        let environment = Environment::new(&strings);
+        let environment = Environment::new(strings.iter().copied());
         let carrier = Carrier::available(&environment, &map);
         let roots = Roots::choose(&environment, &map, carrier.is_some());
-        let plan = Plan { output: &output, map: &map, roots: &roots };
+        let wanted: Vec<_> = map.entries().collect();
+        let plan = Plan { output: &output, map: &map, entries: &wanted, roots: &roots };
         let root = |root| roots.of(root).map(path_of);
         Ok(Self {
             cache: root(Root::Cache),

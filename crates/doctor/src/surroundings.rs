@@ -38,7 +38,7 @@ impl Surroundings {
         let given: Vec<CString> = variables.into_iter().filter_map(string).collect();
         // An OpenCode that has not taken back yet what its wrapper lent it may have started us.
         let strings: Vec<_> = given.iter().map(CString::as_c_str).collect();
-        let mut environment = Environment::new(&strings);
+        let mut environment = Environment::new(strings.iter().copied());
         environment.undo_outer_wrapper();
         let variables = environment.variables().map(Into::into).collect();
         Self { variables, directory, processor: None }

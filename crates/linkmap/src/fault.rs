@@ -71,13 +71,13 @@ reasons! {
     /// NUL or another control character (a TAB inside a field is one field too many).
     ControlCharacter = "control-character", "a control character";
     /// The first field is no word of this format.
-    UnknownWord = "unknown-word", "the first field is none of exec, restore, root, env, envpath, link, copy, force, keep";
+    UnknownWord = "unknown-word", "the first field is none of exec, restore, root, fallback, env, envpath, link, copy, force, keep";
     /// Too few or too many fields for the word.
     FieldCount = "field-count", "too few or too many fields for this word";
     /// The second field of an entry is no root.
     UnknownRoot = "unknown-root", "the root is none of cache, config, data";
     /// Lines stand in another order than the format's.
-    Order = "order", "out of order: exec, restore, root, then variables by name, then entries by root and path";
+    Order = "order", "out of order: exec, restore, root, fallback, then variables by name, then entries by root and path";
     /// The same word, variable or destination twice.
     Duplicate = "duplicate", "named twice";
     /// No `exec` line.

@@ -12,6 +12,7 @@ pub struct Map<'a> {
     exec: &'a str,
     restore: Option<&'a str>,
     root: &'a str,
+    fallback: Option<&'a str>,
 }
 
 /// One line, parsed alone.
@@ -19,6 +20,7 @@ enum Line<'a> {
     Exec(&'a str),
     Restore(&'a str),
     Root(&'a str),
+    Fallback(&'a str),
     Env(EnvDefault<'a>),
     Entry(Entry<'a>),
 }
@@ -32,7 +34,7 @@ impl<'a> Map<'a> {
         let text = checked_text(bytes)?;
         let mut seen = Seen::default();
         let mut number = 1;
-        for line in text.split_terminator('\n').skip(1) {
+        for line in lines(text) {
             number += 1;
             parse_line(line)
                 .and_then(|line| seen.add(line))
@@ -44,6 +46,7 @@ impl<'a> Map<'a> {
             exec: seen.exec.ok_or(missing(Reason::NoExec))?,
             restore: seen.restore,
             root: seen.root.ok_or(missing(Reason::NoRoot))?,
+            fallback: seen.fallback,
         })
     }
 
@@ -63,9 +66,17 @@ impl<'a> Map<'a> {
         self.root
     }
 
+    /// A cache home in the output, for a start that cannot lay anything: OpenCode then reads its cache
+    /// from there.
+    pub const fn fallback(&self) -> Option<&'a str> {
+        self.fallback
+    }
+
     /// Environment defaults, by name.
     pub fn env(&self) -> impl Iterator<Item = EnvDefault<'a>> + use<'a> {
-        self.lines().filter_map(|line| match line {
+        let named = self.lines().filter(|line| line.starts_with("env"));
+        // Every line was parsed once already: nothing is lost by `ok`.
+        named.filter_map(|line| match parse_line(line).ok()? {
             Line::Env(default) => Some(default),
             _ => None,
         })
@@ -73,7 +84,9 @@ impl<'a> Map<'a> {
 
     /// Entries, by root and destination (in [`path_order`]).
     pub fn entries(&self) -> impl Iterator<Item = Entry<'a>> + use<'a> {
-        self.lines().filter_map(|line| match line {
+        let head = ["env", "exec", "restore", "root", "fallback"];
+        let entries = self.lines().filter(move |line| !head.iter().any(|word| line.starts_with(word)));
+        entries.filter_map(|line| match parse_line(line).ok()? {
             Line::Entry(entry) => Some(entry),
             _ => None,
         })
@@ -84,10 +97,28 @@ impl<'a> Map<'a> {
         self.text
     }
 
-    fn lines(&self) -> impl Iterator<Item = Line<'a>> + use<'a> {
-        // Every line was parsed once already: nothing is lost by `ok`.
-        let lines = self.text.split_terminator('\n').skip(1);
-        lines.filter_map(|line| parse_line(line).ok())
+    fn lines(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        lines(self.text)
+    }
+}
+
+/// The lines after the header, without their line feeds.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let (_, mut rest) = cut(text, b'\n');
+    core::iter::from_fn(move || {
+        let (line, more) = cut(rest?, b'\n');
+        // The text ends in a line feed, and what follows that one is no line.
+        rest = more;
+        more.map(|_| line)
+    })
+}
+
+/// What is before a byte and what is after it. A search for a `char` by the standard library is made for
+/// long texts; here it would be a third of a warm start's computing.
+fn cut(text: &str, at: u8) -> (&str, Option<&str>) {
+    match text.as_bytes().iter().position(|byte| *byte == at) {
+        Some(end) => (text.get(..end).unwrap_or_default(), text.get(end + 1..)),
+        None => (text, None),
     }
 }
 
@@ -97,6 +128,7 @@ struct Seen<'a> {
     exec: Option<&'a str>,
     restore: Option<&'a str>,
     root: Option<&'a str>,
+    fallback: Option<&'a str>,
     variable: Option<&'a str>,
     entry: Option<Entry<'a>>,
     leaf: Option<Entry<'a>>,
@@ -107,20 +139,32 @@ impl<'a> Seen<'a> {
     fn add(&mut self, line: Line<'a>) -> Result<(), Reason> {
         match line {
             Line::Exec(path) => {
-                let later = self.restore.is_some() || self.root.is_some() || self.past_head();
+                let later = self.restore.is_some() || self.past_restore();
                 set_once(&mut self.exec, path, later)
             }
             Line::Restore(path) => {
-                let later = self.root.is_some() || self.past_head();
+                let later = self.past_restore();
                 set_once(&mut self.restore, path, later)
             }
             Line::Root(path) => {
-                let later = self.past_head();
+                let later = self.past_root();
                 set_once(&mut self.root, path, later)
+            }
+            Line::Fallback(path) => {
+                let later = self.past_head();
+                set_once(&mut self.fallback, path, later)
             }
             Line::Env(default) => self.add_variable(default.name),
             Line::Entry(entry) => self.add_entry(entry),
         }
+    }
+
+    fn past_restore(&self) -> bool {
+        self.root.is_some() || self.past_root()
+    }
+
+    fn past_root(&self) -> bool {
+        self.fallback.is_some() || self.past_head()
     }
 
     fn past_head(&self) -> bool {
@@ -182,7 +226,7 @@ fn checked_text(bytes: &[u8]) -> Result<&str, Fault> {
             return fault(line_at_end_of(good), Reason::NotUtf8);
         }
     };
-    let first = text.split('\n').next().unwrap_or_default();
+    let first = cut(text, b'\n').0;
     if first != HEADER {
         let reason = match first.strip_prefix("opencode-cache linkmap ") {
             Some(version) if version.bytes().all(|byte| byte.is_ascii_digit()) => Reason::OtherVersion,
@@ -203,17 +247,19 @@ fn line_at_end_of(bytes: &[u8]) -> u32 {
 }
 
 fn parse_line(line: &str) -> Result<Line<'_>, Reason> {
-    if line.contains('\r') {
+    if line.as_bytes().contains(&b'\r') {
         return Err(Reason::CarriageReturn);
     }
-    if line.chars().any(|c| c.is_control() && c != '\t') {
+    if has_control_character(line.as_bytes()) {
         return Err(Reason::ControlCharacter);
     }
-    let (word, rest) = line.split_once('\t').unwrap_or((line, ""));
+    let (word, rest) = cut(line, b'\t');
+    let rest = rest.unwrap_or_default();
     match word {
         "exec" => one_path(rest).map(Line::Exec),
         "restore" => one_path(rest).map(Line::Restore),
         "root" => parse_root(rest).map(Line::Root),
+        "fallback" => one_path(rest).map(Line::Fallback),
         "env" => parse_env(rest).map(Line::Env),
         "envpath" => parse_env_path(rest).map(Line::Env),
         "link" | "copy" | "force" | "keep" => parse_entry(word, rest).map(Line::Entry),
@@ -221,15 +267,24 @@ fn parse_line(line: &str) -> Result<Line<'_>, Reason> {
     }
 }
 
+/// Unicode's control characters but TAB, seen in their UTF-8 form: below a blank, DEL, and U+0080 to U+009F.
+fn has_control_character(line: &[u8]) -> bool {
+    let mut last = 0;
+    line.iter().any(|byte| {
+        let second_half = last == 0xc2 && matches!(byte, 0x80..=0x9f);
+        last = *byte;
+        second_half || matches!(byte, 0..=0x08 | 0x0a..=0x1f | 0x7f)
+    })
+}
+
 /// Exactly `N` fields.
 fn fields<const N: usize>(rest: &str) -> Result<[&str; N], Reason> {
     let mut fields = [""; N];
-    let mut count = 0;
-    for field in rest.split('\t') {
-        *fields.get_mut(count).ok_or(Reason::FieldCount)? = field;
-        count += 1;
+    let mut rest = Some(rest);
+    for field in &mut fields {
+        (*field, rest) = cut(rest.ok_or(Reason::FieldCount)?, b'\t');
     }
-    if count == N { Ok(fields) } else { Err(Reason::FieldCount) }
+    if rest.is_none() { Ok(fields) } else { Err(Reason::FieldCount) }
 }
 
 fn one_path(rest: &str) -> Result<&str, Reason> {

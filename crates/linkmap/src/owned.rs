@@ -12,6 +12,7 @@ pub struct LinkMap {
     exec: String,
     restore: Option<String>,
     root: String,
+    fallback: Option<String>,
     /// In the order of the format, as are the entries.
     env: Vec<(String, OwnedValue)>,
     entries: Vec<OwnedEntry>,
@@ -46,6 +47,7 @@ impl LinkMap {
             exec: exec.to_owned(),
             restore: None,
             root: root.to_owned(),
+            fallback: None,
             env: Vec::new(),
             entries: Vec::new(),
         }
@@ -54,6 +56,12 @@ impl LinkMap {
     /// Names the plugin that gives the user's environment back, relative to the output.
     pub fn restore(&mut self, path: &str) -> &mut LinkMap {
         self.restore = Some(path.to_owned());
+        self
+    }
+
+    /// Names the cache home in the output that OpenCode reads where nothing can be laid.
+    pub fn fallback(&mut self, path: &str) -> &mut LinkMap {
+        self.fallback = Some(path.to_owned());
         self
     }
 
@@ -134,6 +142,9 @@ impl LinkMap {
             text.push_str(&format!("restore\t{path}\n"));
         }
         text.push_str(&format!("root\t{}\n", self.root));
+        if let Some(path) = &self.fallback {
+            text.push_str(&format!("fallback\t{path}\n"));
+        }
         for (name, value) in &self.env {
             text.push_str(&match value {
                 OwnedValue::Text(value) => format!("env\t{name}\t{value}\n"),
@@ -157,6 +168,7 @@ impl From<&Map<'_>> for LinkMap {
     fn from(map: &Map<'_>) -> LinkMap {
         let mut owned = LinkMap::new(map.exec(), map.root());
         owned.restore = map.restore().map(ToOwned::to_owned);
+        owned.fallback = map.fallback().map(ToOwned::to_owned);
         for EnvDefault { name, value } in map.env() {
             match value {
                 EnvValue::Text(text) => owned.env(name, text),

@@ -22,10 +22,10 @@ pub(crate) fn check_relative(path: &str) -> Result<(), Reason> {
     if path.starts_with('/') {
         return Err(Reason::AbsolutePath);
     }
-    for component in path.split('/') {
+    for component in path.as_bytes().split(|byte| *byte == b'/') {
         match component {
-            "" => return Err(Reason::EmptyComponent),
-            "." | ".." => return Err(Reason::DotComponent),
+            b"" => return Err(Reason::EmptyComponent),
+            b"." | b".." => return Err(Reason::DotComponent),
             _ => {}
         }
     }
@@ -34,7 +34,8 @@ pub(crate) fn check_relative(path: &str) -> Result<(), Reason> {
 
 pub(crate) fn check_dest(path: &str) -> Result<(), Reason> {
     check_relative(path)?;
-    if path.split('/').any(|part| part.starts_with(OWN_PREFIX)) {
+    let own = |part: &[u8]| part.starts_with(OWN_PREFIX.as_bytes());
+    if path.as_bytes().split(|byte| *byte == b'/').any(own) {
         return Err(Reason::ReservedName);
     }
     Ok(())
@@ -42,7 +43,7 @@ pub(crate) fn check_dest(path: &str) -> Result<(), Reason> {
 
 pub(crate) fn check_root(path: &str) -> Result<(), Reason> {
     check_relative(path)?;
-    if path.rsplit('/').next() != Some("opencode") {
+    if path != "opencode" && !path.ends_with("/opencode") {
         return Err(Reason::RootName);
     }
     Ok(())

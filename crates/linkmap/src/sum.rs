@@ -36,11 +36,15 @@ impl Sum {
 
     /// From its written form: 16 lower-case hexadecimal digits, no more and no fewer.
     pub fn from_hex(text: &str) -> Option<Sum> {
-        let hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-        if text.len() != 16 || !text.bytes().all(hex) {
+        let digit = |byte: u8| match byte {
+            b'0'..=b'9' => Some(u64::from(byte - b'0')),
+            b'a'..=b'f' => Some(u64::from(byte - b'a') + 10),
+            _ => None,
+        };
+        if text.len() != 16 {
             return None;
         }
-        u64::from_str_radix(text, 16).ok().map(Sum)
+        text.bytes().try_fold(0, |sum, byte| Some(sum << 4 | digit(byte)?)).map(Sum)
     }
 }
 

@@ -74,3 +74,13 @@ fn the_largest_texts_are_read_or_refused_at_once() {
     // Together 7 MiB, some 0.2 s without optimization; quadratic would be minutes.
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
 }
+
+#[test]
+fn control_characters_are_those_of_unicode() {
+    for c in ('\0'..'\u{3000}').filter(|c| !matches!(c, '\t' | '\n' | '\r')) {
+        let text = format!("{HEAD}env\tA\t{c}\n");
+        let refused =
+            Map::parse(text.as_bytes()).map_err(|fault| fault.reason) == Err(Reason::ControlCharacter);
+        assert_eq!(refused, c.is_control(), "{c:?}");
+    }
+}

@@ -14,10 +14,14 @@ fn root() -> impl Strategy<Value = Root> {
 fn map() -> impl Strategy<Value = LinkMap> {
     let entries = prop::collection::vec((0..4, root(), path(), path()), 0..12);
     let env = prop::collection::vec(("[A-C]{1,2}", "[ -~]{0,5}", any::<bool>()), 0..4);
-    (path(), any::<bool>(), entries, env).prop_map(|(exec, restore, entries, env)| {
+    (path(), any::<(bool, bool)>(), entries, env).prop_map(|(exec, more, entries, env)| {
+        let (restore, fallback) = more;
         let mut map = LinkMap::new(&exec, "opencode");
         if restore {
             map.restore("r");
+        }
+        if fallback {
+            map.fallback("f/g");
         }
         for (name, value, is_path) in env {
             match is_path {

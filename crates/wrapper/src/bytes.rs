@@ -29,6 +29,19 @@ pub fn without_trailing_slashes(path: &[u8]) -> &[u8] {
     path.get(..end.map_or(0, |end| end + 1)).unwrap_or_default()
 }
 
+/// A number as text. The formatting of the standard library would be a tenth of this program.
+pub fn decimal(number: u32) -> Vec<u8> {
+    let mut digits = Vec::with_capacity(10);
+    let mut rest = number;
+    loop {
+        digits.insert(0, b'0' + (rest % 10) as u8);
+        rest /= 10;
+        if rest == 0 {
+            return digits;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,6 +51,12 @@ mod tests {
         assert_eq!(join(b"/a", b"b"), b"/a/b");
         assert_eq!(join(b"/a//", b"b"), b"/a/b");
         assert_eq!(join(b"/", b"b"), b"/b");
+    }
+
+    #[test]
+    fn numbers_are_written_as_usual() {
+        assert_eq!(decimal(0), b"0");
+        assert_eq!(decimal(u32::MAX), u32::MAX.to_string().as_bytes());
     }
 
     #[test]

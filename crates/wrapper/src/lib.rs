@@ -11,6 +11,7 @@
 
 extern crate alloc;
 
+pub mod carrier;
 pub mod environment;
 pub mod failure;
 pub mod output;
@@ -19,45 +20,100 @@ pub mod refresh;
 pub mod roots;
 
 mod bytes;
+mod home;
+mod link;
+mod listing;
+mod locks;
+mod opencode;
+mod private;
+mod processes;
+mod temporary;
 
-use environment::{Carrier, Environment};
-use failure::{Advice, Failure};
+use alloc::vec::Vec;
+use carrier::Carrier;
+use environment::Environment;
+use failure::{Advice, Failure, Meanwhile, trace};
+use linkmap::{Map, Root};
 use output::Output;
 use process::Started;
 use roots::Roots;
 
-/// Becomes OpenCode; returns (with an exit status) only where that cannot be.
-pub fn launch(started: &Started<'_>) -> i32 {
-    let mut environment = Environment::new(started.environment);
-    environment.undo_outer_wrapper();
+/// Exit status where the user wants no OpenCode without a whole refresh (`OPENCODE_CACHE_STRICT=1`):
+/// what `env`, `timeout` and the like say when it was not the program that failed.
+const NOT_STARTED: i32 = 125;
 
+/// Becomes OpenCode; returns (with an exit status) only where that cannot be.
+pub fn launch(started: Started<'_>) -> i32 {
+    let mut environment = Environment::new(&mut *started.environment);
+    environment.undo_outer_wrapper();
+    if environment.is_on(b"OPENCODE_CACHE_TRACE") {
+        failure::trace_from_now_on();
+    }
     let output = match Output::of_this_program() {
         Ok(output) => output,
         Err(failure) => {
-            failure.report();
+            failure.report(Meanwhile::Nothing);
             return process::CANNOT_EXECUTE;
         }
     };
+    trace(&[b"output ", output.root()]);
     let text = output.read_map();
     let target = match text.as_deref().map_err(Clone::clone).and_then(|text| output.parse(text)) {
-        Ok(map) => {
-            let carrier = Carrier::available(&environment, &map);
-            let roots = Roots::choose(&environment, &map, carrier.is_some());
-            if let Err(failure) = refresh::refresh(&output, &map, &roots) {
-                failure.report();
-            }
-            environment.prepare(&output, &map, &roots, carrier);
-            output.path(map.exec())
-        }
+        Ok(map) => match bring_in_line(&output, &map, &mut environment) {
+            Ok(()) => output.path(map.exec()),
+            Err(status) => return status,
+        },
         Err(failure) => {
-            failure.report();
+            failure.report(Meanwhile::Network);
+            if environment.is_on(STRICT) {
+                return NOT_STARTED;
+            }
             output.path(output::USUAL_TARGET)
         }
     };
 
+    trace(&[b"execute ", &target]);
     let error = started.become_program(&target, &environment);
-    Failure::new("execute", &target, error, Advice::BuildAgain).report();
+    Failure::new("execute", &target, error, Advice::BuildAgain).report(Meanwhile::Nothing);
     process::status_of(error)
+}
+
+/// Variable by which a failed refresh becomes fatal.
+const STRICT: &[u8] = b"OPENCODE_CACHE_STRICT";
+
+/// The user's directories and environment as the map wants them. An error is the exit status.
+fn bring_in_line(output: &Output, map: &Map<'_>, environment: &mut Environment<'_>) -> Result<(), i32> {
+    let carrier = Carrier::available(environment, map);
+    let roots = Roots::choose(environment, map, carrier.is_some());
+    let outcome = refresh::refresh(output, map, &roots);
+    let mut lent = Vec::new();
+    let fallback = map.fallback().filter(|_| !outcome.usable);
+    lent.extend(match fallback {
+        Some(fallback) => Some((b"XDG_CACHE_HOME".as_slice(), output.path(fallback))),
+        None => roots.cache_home().map(|home| (b"XDG_CACHE_HOME".as_slice(), home.to_vec())),
+    });
+    if let Some(failure) = outcome.failure {
+        let strict = environment.is_on(STRICT);
+        let private = if carrier.is_some() && !strict { private::replace(environment, &roots) } else { None };
+        failure.report(match (fallback, &private) {
+            _ if strict => Meanwhile::Nothing,
+            (_, Some(private)) => Meanwhile::Private(private.path()),
+            (Some(_), None) if carrier.is_some() => Meanwhile::Store,
+            _ if outcome.usable => Meanwhile::Nothing,
+            _ => Meanwhile::Network,
+        });
+        if strict {
+            return Err(NOT_STARTED);
+        }
+        lent.extend(private.into_iter().flat_map(|private| private.lent));
+    }
+    roots.state().into_iter().for_each(locks::release);
+    if carrier.is_some() && environment.get(b"BUN_TMPDIR").is_none() {
+        let cache = roots.of(Root::Cache).filter(|_| outcome.usable);
+        lent.extend(temporary::choose(environment, cache).map(|path| (b"BUN_TMPDIR".as_slice(), path)));
+    }
+    opencode::prepare(environment, output, map, carrier, lent);
+    Ok(())
 }
 
 /// The real binary's path where an output usually has it, for a program that can do nothing else any

@@ -1,12 +1,14 @@
 //! The output that this program belongs to, and reading from it. Owns where things lie in it; never
 //! writes there.
 
-use crate::bytes::{join, split};
+use crate::bytes::{decimal, join, split};
 use crate::failure::{Advice, Failure};
-use alloc::string::ToString;
-use alloc::vec;
+use crate::link::Target;
 use alloc::vec::Vec;
+use core::mem::ManuallyDrop;
 use linkmap::{MAX_BYTES, Map};
+use rustix::buffer::spare_capacity;
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
@@ -29,7 +31,7 @@ impl Output {
         match above {
             Some(root) if !root.is_empty() => Ok(Output { root: root.to_vec() }),
             _ => {
-                let cause = "not in the directory bin of an output";
+                let cause = b"not in the directory bin of an output";
                 Err(Failure::because("find the output of", &program, cause, Advice::BuildAgain))
             }
         }
@@ -59,7 +61,7 @@ impl Output {
     pub fn read_map(&self) -> Result<Vec<u8>, Failure> {
         let path = self.path("linkmap");
         // One byte more than allowed, so that the reader sees that it is too much.
-        read_bounded(&path, USUAL_MAP, MAX_BYTES + 1)
+        read_leaving_open(CWD, &path, USUAL_MAP, MAX_BYTES + 1)
             .map_err(|error| Failure::new("read", &path, error, Advice::BuildAgain))
     }
 
@@ -67,34 +69,52 @@ impl Output {
     pub fn parse<'a>(&self, text: &'a [u8]) -> Result<Map<'a>, Failure> {
         Map::parse(text).map_err(|fault| {
             let path = self.path("linkmap");
-            Failure::because("read", &path, fault.to_string(), Advice::BuildAgain)
+            let line = decimal(fault.line);
+            let cause = [b"line ", line.as_slice(), b": ", fault.reason.text().as_bytes()].concat();
+            Failure::because("read", &path, &cause, Advice::BuildAgain)
         })
     }
 }
 
 /// A file's content up to `most` bytes, with a first buffer of `usual`. A final link is not followed.
 pub fn read_bounded(path: &[u8], usual: usize, most: usize) -> Result<Vec<u8>, Errno> {
+    read_all(&open(CWD, path)?, usual, most)
+}
+
+/// The same for what every start reads: becoming OpenCode closes it, and it is one system call less.
+pub fn read_leaving_open(
+    directory: BorrowedFd<'_>,
+    path: &[u8],
+    usual: usize,
+    most: usize,
+) -> Result<Vec<u8>, Errno> {
+    read_all(&ManuallyDrop::new(open(directory, path)?), usual, most)
+}
+
+fn open(directory: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = openat(CWD, path, flags, Mode::empty())?;
-    let mut content = vec![0; usual.min(most)];
-    let mut filled = 0;
+    openat(directory, path, flags, Mode::empty())
+}
+
+fn read_all(file: &OwnedFd, usual: usize, most: usize) -> Result<Vec<u8>, Errno> {
+    let mut content = Vec::with_capacity(usual.min(most));
     loop {
-        let room = content.get_mut(filled..).unwrap_or_default();
-        let (asked, got) = (room.len(), rustix::io::read(&file, room)?);
-        filled += got;
+        let room = content.capacity().min(most) - content.len();
+        // Not zeroed first: what is not read into is not touched.
+        let got = rustix::io::read(file, spare_capacity(&mut content))?;
         // A file gives less than was asked for only at its end.
-        if got < asked || filled >= most {
-            content.truncate(filled);
+        if got < room || content.len() >= most {
+            content.truncate(most);
             return Ok(content);
         }
-        content.resize((filled * 4).min(most), 0);
+        content.reserve_exact((content.len() * 3).min(most - content.len()));
     }
 }
 
 fn this_program() -> Result<Vec<u8>, Failure> {
     let link = b"/proc/self/exe".as_slice();
-    match rustix::fs::readlinkat(CWD, link, Vec::new()) {
-        Ok(target) => Ok(target.into_bytes()),
+    match Target::new().read(CWD, link) {
+        Ok(target) => Ok(target.to_vec()),
         Err(error) => Err(Failure::new("read", link, error, Advice::BuildAgain)),
     }
 }

@@ -3,7 +3,6 @@
 
 use crate::environment::Environment;
 use alloc::ffi::CString;
-use alloc::vec::Vec;
 use core::ffi::CStr;
 use rustix::io::Errno;
 
@@ -16,13 +15,13 @@ pub const CANNOT_EXECUTE: i32 = 126;
 /// included).
 pub trait Execute {
     /// Replaces this program by `path` with `environment`. Comes back only with the reason why not.
-    fn execute(&self, path: &CStr, environment: &[&CStr]) -> Errno;
+    fn execute(&self, path: &CStr, environment: &mut dyn Iterator<Item = &CStr>) -> Errno;
 }
 
 /// What the kernel handed over: arguments and environment, untouched.
 pub struct Started<'a> {
     /// The environment, each string as `NAME=VALUE`.
-    pub environment: &'a [&'a CStr],
+    pub environment: &'a mut dyn Iterator<Item = &'a CStr>,
     /// The arguments, and what becomes of them.
     pub execute: &'a dyn Execute,
 }
@@ -33,8 +32,7 @@ impl Started<'_> {
         let Ok(path) = CString::new(path) else {
             return Errno::INVAL;
         };
-        let variables: Vec<_> = environment.variables().collect();
-        self.execute.execute(&path, &variables)
+        self.execute.execute(&path, &mut environment.variables())
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::bytes::{join, split, without_trailing_slashes};
 use crate::environment::Environment;
+use crate::home;
 use alloc::vec::Vec;
 use linkmap::{Map, Root};
 
@@ -14,6 +15,8 @@ pub struct Roots {
     cache: Option<Vec<u8>>,
     config: Option<Vec<u8>>,
     data: Option<Vec<u8>>,
+    state: Option<Vec<u8>>,
+    homeless: bool,
     /// What `XDG_CACHE_HOME` must be for OpenCode, where that is not what the user has.
     cache_home: Option<Vec<u8>>,
     /// Why there is no cache root.
@@ -23,7 +26,7 @@ pub struct Roots {
 /// Why OpenCode gets no cache from us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
-    /// `HOME` is unset, empty or relative.
+    /// `HOME` is relative, or says nothing and the system does not know the user.
     Home,
     /// Another `XDG_CACHE_HOME` is needed, and nothing could give the user's back to tools.
     Carrier,
@@ -33,7 +36,8 @@ impl Roots {
     /// Decides from the user's environment. `can_restore`: a variable that is set for OpenCode can be
     /// given back before tools start.
     pub fn choose(environment: &Environment<'_>, map: &Map<'_>, can_restore: bool) -> Roots {
-        let home = absolute(environment, b"HOME");
+        let home = home::of(environment);
+        let home = home.as_deref();
         let own = absolute(environment, b"XDG_CACHE_HOME").filter(|own| !is_default(own, home));
         // `opencode` alone, or `NAME/opencode` for an era that must have a directory of its own.
         let apart = split(map.root().as_bytes()).0;
@@ -62,6 +66,8 @@ impl Roots {
             cache,
             config: place(b"XDG_CONFIG_HOME", b".config"),
             data: place(b"XDG_DATA_HOME", b".local/share"),
+            homeless: home.is_none(),
+            state: place(b"XDG_STATE_HOME", b".local/state"),
             cache_home,
             missing,
         }
@@ -74,6 +80,16 @@ impl Roots {
             Root::Config => self.config.as_deref(),
             Root::Data => self.data.as_deref(),
         }
+    }
+
+    /// Whether nothing says where the user's home is: OpenCode does not start then.
+    pub fn is_homeless(&self) -> bool {
+        self.homeless
+    }
+
+    /// OpenCode's state directory. Nothing is laid there.
+    pub fn state(&self) -> Option<&[u8]> {
+        self.state.as_deref()
     }
 
     /// What `XDG_CACHE_HOME` must be for OpenCode, where that is not what the user has.

@@ -1,9 +1,8 @@
 //! Property: 200 wrappers at once, of one generation or of two, all become OpenCode without a word; what
 //! they leave is what one of them alone leaves, and no temporary file.
 //!
-//! Two generations take turns, each turn flushes five files, and nobody waits longer than 2 s for a turn.
-//! Where a disk is so slow that somebody waited in vain, and went on without the lock, links of both may
-//! be left side by side; which ones, no test says then.
+//! Two generations that run at the same time keep what only the other has; a start of either after all of
+//! them have ended leaves its own and nothing else.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -16,13 +15,9 @@ use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 /// How many at once.
 const CROWD: usize = 200;
-
-/// How long a wrapper waits for the lock.
-const LOCK: Duration = Duration::from_secs(2);
 
 /// One crowd at a time: the machine has other things to do.
 static ONE_CROWD: Mutex<()> = Mutex::new(());
@@ -44,8 +39,7 @@ fn child() {
 }
 
 /// Starts a crowd, of each output as many as of the others, all behind one gate; opens it; waits for all.
-/// Says how long they took.
-fn crowd(stage: &Stage, outputs: &[&Output]) -> Duration {
+fn crowd(stage: &Stage, outputs: &[&Output]) {
     let _alone = ONE_CROWD.lock().unwrap_or_else(PoisonError::into_inner);
     // Reading from it ends, for all at once, when the only writing end is closed.
     let (gate, closed) = std::io::pipe().unwrap();
@@ -57,17 +51,14 @@ fn crowd(stage: &Stage, outputs: &[&Output]) -> Duration {
         command.spawn().unwrap()
     };
     let children: Vec<_> = outputs.iter().cycle().take(CROWD).map(start).collect();
-    let open = Instant::now();
     drop(closed);
     let runs: Vec<_> = children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
-    let took = open.elapsed();
     for run in runs {
         assert!(run.status.success(), "{:?}: {}", run.status, stderr(&run));
         assert_eq!(stderr(&run), "");
         // `cat` shows its own arguments: it was reached.
         assert!(run.stdout.ends_with(format!("{ARGUMENTS}\0").as_bytes()), "OpenCode did not start");
     }
-    took
 }
 
 /// The home as one start of `output` in an empty one leaves it.
@@ -97,16 +88,14 @@ fn of_two_generations() {
     let wanted = |only: &str| Wanted::usual().with("link", Root::Cache, only);
     let (wanted_a, wanted_b) = (wanted("packages/only-a"), wanted("packages/only-b"));
     let (a, b) = (stage.output('a', &wanted_a), stage.output('b', &wanted_b));
-    let took = crowd(&stage, &[&a, &b]);
+    crowd(&stage, &[&a, &b]);
     let (whole_a, whole_b) = (alone('a', &wanted_a), alone('b', &wanted_b));
     let left = listing(&stage);
     let ours = left.keys().filter(|path| path.contains("/.opencode-cache-"));
-    assert_eq!(ours.collect::<Vec<_>>(), [".cache-nix/opencode/.opencode-cache-state"]);
-    if took > LOCK {
-        return;
-    }
-    // One of them was the last, and nothing is left of the other.
-    assert!(left == whole_a || left == whole_b, "neither {whole_a:#?}\nnor {whole_b:#?}\nbut {left:#?}");
+    assert_eq!(
+        ours.collect::<Vec<_>>(),
+        [".cache-nix/opencode/.opencode-cache-state", ".cache-nix/opencode/.opencode-cache-tmp"]
+    );
     for (last, whole) in [(&a, whole_a), (&b, whole_b)] {
         stage.start(last);
         assert_eq!(listing(&stage), whole);

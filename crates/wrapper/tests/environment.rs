@@ -108,15 +108,29 @@ fn the_plugin_is_named_by_a_url_that_any_path_survives() {
 }
 
 #[test]
-fn a_cache_home_of_the_users_own_is_used_and_nothing_is_lent() {
+fn a_cache_home_of_the_users_own_is_used_and_not_lent() {
     let stage = Stage::new();
     let output = stage.output('a', &wanted());
     let mine = stage.path("mine").display().to_string();
     let got = given(&stage, &output, &[("XDG_CACHE_HOME", &mine)]);
     output.assert_link(&stage.path("mine/opencode/packages/x"), "cache/packages/x");
     assert_eq!(got.get("XDG_CACHE_HOME"), Some(&mine));
-    assert_eq!(carrier(&got), None);
+    assert_eq!(got["OPENCODE_CACHE_SET"], "BUN_TMPDIR:OPENCODE_CONFIG_CONTENT");
     assert!(is_absent(&stage.home(".cache-nix")));
+}
+
+#[test]
+fn loopback_needs_no_proxy() {
+    let stage = Stage::new();
+    let output = stage.output('a', &wanted());
+    let home = stage.path("home").display().to_string();
+    let users = [("HTTPS_PROXY", "http://proxy.example:3128"), ("no_proxy", "corp.example"), ("HOME", &home)];
+    let got = given(&stage, &output, &users);
+    assert_eq!(got["no_proxy"], "corp.example,localhost,127.0.0.1,[::1]");
+    assert_eq!(got.get("NO_PROXY"), None);
+    let mut expected: Variables = users.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+    expected.insert("OPENCODE_DISABLE_AUTOUPDATE".to_owned(), "1".to_owned());
+    assert_eq!(restored(&got), expected);
 }
 
 #[test]

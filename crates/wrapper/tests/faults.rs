@@ -38,7 +38,9 @@ impl Scene {
 
     fn traced(&self, options: &[&str]) -> (Run, String) {
         let log = self.stage.path("log");
-        let mut command = Command::new(program("strace"));
+        // Processes of its own, so that it meets the same ones each time.
+        let mut command = Command::new(program("unshare"));
+        command.args(["-Urpf", "--mount-proc"]).arg(program("strace"));
         command.arg("-o").arg(&log).args(options).arg(self.new.file("bin/opencode"));
         command.arg("/dev/null").env_clear().env("HOME", self.stage.path("home"));
         let run = command.output().unwrap();

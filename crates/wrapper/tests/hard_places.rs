@@ -5,7 +5,10 @@
 
 mod stage;
 
-use stage::{ARGUMENTS, Output, Stage, Wanted, is_absent, link, one_line, strings, write};
+use stage::{
+    ARGUMENTS, ENVIRONMENT, Output, Stage, Wanted, in_namespace, is_absent, link, one_line, strings, write,
+};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -26,29 +29,177 @@ fn told(command: &mut Command) -> String {
     one_line(&run)
 }
 
+/// What OpenCode got of a variable, when `command` starts with the words `line`.
+#[track_caller]
+fn got(command: &mut Command, line: &str) -> BTreeMap<String, String> {
+    let run = command.arg(ENVIRONMENT).output().unwrap();
+    assert!(one_line(&run).contains(line), "{}", stage::stderr(&run));
+    let pairs = strings(&run).into_iter();
+    pairs.map(|s| s.split_once('=').map(|(k, v)| (k.to_owned(), v.to_owned())).unwrap()).collect()
+}
+
 #[test]
-fn home_unset_empty_or_relative() {
+fn home_relative() {
     let (stage, output) = stage();
-    let line = told(stage.command(&output).env_remove("HOME"));
-    assert_eq!(
-        line,
-        "opencode-cache: find the home directory: HOME is not an absolute path; set HOME, until then OpenCode may need the network\n"
+    let private = stage.path("run");
+    fs::create_dir(&private).unwrap();
+    let mut command = stage.command(&output);
+    command.env("HOME", "relative").env("XDG_RUNTIME_DIR", &private);
+    let got = got(
+        &mut command,
+        "find the home directory: HOME is not an absolute path; set HOME, until then OpenCode writes to ",
     );
-    told(stage.command(&output).env("HOME", ""));
-    told(stage.command(&output).env("HOME", "relative"));
+    assert_eq!(Path::new(&got["XDG_CACHE_HOME"]), output.file("fallback"));
+    assert!(Path::new(&got["HOME"]).starts_with(&private));
+    assert!(Path::new(&got["HOME"]).is_dir());
+}
+
+#[test]
+fn home_unset_is_what_the_system_says() {
+    let (stage, output) = stage();
+    let users = stage.path("passwd");
+    write(&users, &format!("somebody:x:0:0::{}:/bin/sh\n", stage.path("home").display()));
+    let script =
+        "mount --bind \"$1\" /etc/passwd && unset HOME && \"$2\" /dev/null && HOME= \"$2\" /dev/null";
+    in_namespace(&stage, script, &[&users, &output.file("bin/opencode")]);
+    output.assert_link(&stage.cache("packages/plugin@latest"), "cache/packages/plugin@latest");
 }
 
 #[test]
 fn home_that_cannot_be_written() {
     let (stage, output) = stage();
     // Nobody can create a directory in /proc, root neither.
-    let line = told(stage.command(&output).env("HOME", "/proc/self"));
-    assert!(line.starts_with("opencode-cache: create /proc/self/.cache-nix/opencode: "), "{line}");
-    assert!(line.ends_with("; make it writable for you, until then OpenCode may need the network\n"));
+    let mut command = stage.command(&output);
+    let got = got(command.env("HOME", "/proc/self"), "create /proc/self/.cache-nix/opencode: ");
+    assert_eq!(Path::new(&got["XDG_CACHE_HOME"]), output.file("fallback"));
+    for name in ["XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"] {
+        assert!(got[name].contains("/opencode-cache-"), "{got:?}");
+    }
 
     write(&stage.path("file"), "mine");
     told(stage.command(&output).env("HOME", stage.path("file")));
     assert_eq!(stage::read(&stage.path("file")), "mine");
+}
+
+#[test]
+fn a_read_only_home_keeps_its_configuration_and_its_keys() {
+    let (stage, output) = stage();
+    write(&stage.config("opencode.json"), "mine");
+    write(&stage.home(".local/share/opencode/auth.json"), "keys");
+    write(&stage.home(".local/state/opencode/x"), "mine");
+    let script = "mount --bind \"$HOME\" \"$HOME\" && mount -o remount,bind,ro \"$HOME\" &&
+        XDG_RUNTIME_DIR=\"$1\" \"$2\" /proc/self/environ 2>\"$1/said\" && cat \"$1\"/*/XDG_DATA_HOME/opencode/auth.json";
+    fs::create_dir(stage.path("run")).unwrap();
+    let run = in_namespace(&stage, script, &[&stage.path("run"), &output.file("bin/opencode")]);
+    let got = strings(&run);
+    assert!(
+        got.iter().any(|s| *s == format!("XDG_CACHE_HOME={}", output.file("fallback").display())),
+        "{got:?}"
+    );
+    assert!(got.iter().any(|s| s.starts_with("XDG_DATA_HOME=")), "{got:?}");
+    // What can be read where it is stays where it is.
+    assert!(!got.iter().any(|s| s.starts_with("XDG_CONFIG_HOME=") || s.starts_with("XDG_STATE_HOME=")));
+    assert!(got.last().unwrap().ends_with("keys"), "{got:?}");
+    let said = stage::read(&stage.path("run/said"));
+    assert!(said.contains(": read-only file system; make it writable for you, until then"), "{said}");
+}
+
+#[test]
+fn a_full_disk() {
+    let (stage, output) = stage();
+    let script = "mount -t tmpfs -o size=16k none \"$HOME\" && { head -c 1M /dev/zero >\"$HOME/fill\" || :; } 2>/dev/null &&
+        \"$1\" /proc/self/environ 2>\"$2\" && cat \"$HOME/fill\" | wc -c";
+    let run = in_namespace(&stage, script, &[&output.file("bin/opencode"), &stage.path("said")]);
+    let said = stage::read(&stage.path("said"));
+    assert!(said.contains("no space left on device") && said.lines().count() == 1, "{said}");
+    let fallback = format!("XDG_CACHE_HOME={}", output.file("fallback").display());
+    assert!(strings(&run).contains(&fallback), "{:?}", strings(&run));
+}
+
+#[test]
+fn a_home_on_storage_without_locks() {
+    let (stage, output) = stage();
+    let mut command = Command::new(stage::program("strace"));
+    command
+        .args(["-qq", "-o", "/dev/null", "-e", "inject=flock:error=ENOLCK"])
+        .arg(output.file("bin/opencode"));
+    let run = command.arg("/dev/null").env_clear().env("HOME", stage.path("home")).output().unwrap();
+    assert_eq!(stage::stderr(&run), "");
+    output.assert_link(&stage.cache("packages/plugin@latest"), "cache/packages/plugin@latest");
+}
+
+#[test]
+fn another_users_home_is_left_alone() {
+    if rustix::process::geteuid().as_raw() != 0 {
+        assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "this test needs root");
+        return eprintln!("NOT RUN: another_users_home_is_left_alone needs root");
+    }
+    let (stage, output) = stage();
+    std::os::unix::fs::chown(stage.path("home"), Some(4711), Some(4711)).unwrap();
+    let got = got(
+        &mut stage.command(&output),
+        "it belongs to another user; start OpenCode as its owner, or with a HOME of your own",
+    );
+    assert_eq!(Path::new(&got["XDG_CACHE_HOME"]), output.file("fallback"));
+    assert_eq!(stage.listing(), BTreeMap::new());
+    // Likewise a cache directory that somebody else has made.
+    std::os::unix::fs::chown(stage.path("home"), Some(0), Some(0)).unwrap();
+    fs::create_dir_all(stage.cache("")).unwrap();
+    std::os::unix::fs::chown(stage.cache(""), Some(4711), Some(4711)).unwrap();
+    told(&mut stage.command(&output));
+    assert_eq!(stage.listing().len(), 2);
+}
+
+#[test]
+fn a_file_that_git_tracks_is_left_alone_and_nothing_laid_beside_it() {
+    let (stage, output) = stage();
+    let git = |arguments: &[&str]| {
+        let mut git = Command::new(stage::program("git"));
+        git.current_dir(stage.path("dotfiles")).args(arguments).env("HOME", stage.path("home"));
+        assert!(git.status().unwrap().success());
+    };
+    // As people have it: the configuration directory is a link into a work tree.
+    write(&stage.path("dotfiles/opencode/package.json"), "{}");
+    link(stage.path("dotfiles/opencode"), &stage.home(".config/opencode"));
+    git(&["init", "-q"]);
+    stage.start(&output);
+    output.assert_link(&stage.config("node_modules"), "config/node_modules");
+    git(&["add", "opencode/package.json"]);
+    stage.start(&output);
+    stage.start(&output);
+    assert_eq!(stage::names(&stage.path("dotfiles/opencode")), ["package.json"]);
+    git(&["rm", "-q", "--cached", "opencode/package.json"]);
+    stage.start(&output);
+    output.assert_link(&stage.config("node_modules"), "config/node_modules");
+}
+
+#[test]
+fn strict_means_all_or_nothing_and_trace_tells() {
+    let (stage, output) = stage();
+    let run = stage.command(&output).env("OPENCODE_CACHE_STRICT", "1").arg("/dev/null").output().unwrap();
+    assert_eq!((run.status.code(), stage::stderr(&run)), (Some(0), String::new()));
+    let mut command = stage.command(&output);
+    command.env("OPENCODE_CACHE_STRICT", "1").env("HOME", "/proc/self").arg(ARGUMENTS);
+    let run = command.output().unwrap();
+    assert_eq!((run.status.code(), run.stdout.len()), (Some(125), 0));
+    assert!(one_line(&run).ends_with("; make it writable for you\n"));
+
+    let traced = |command: &mut Command| {
+        let run = command.env("OPENCODE_CACHE_TRACE", "1").arg("/dev/null").output().unwrap();
+        stage::stderr(&run)
+    };
+    let link = stage.cache("packages/plugin@latest").display().to_string();
+    let warm = traced(&mut stage.command(&output));
+    assert!(
+        warm.contains(&format!("link {link}: in order\n")) && warm.contains("everything is in line"),
+        "{warm}"
+    );
+    fs::remove_file(&link).unwrap();
+    let cold = traced(&mut stage.command(&output));
+    assert!(
+        cold.contains(&format!("link {link}: absent\n")) && cold.contains(&format!(": link {link}\n")),
+        "{cold}"
+    );
 }
 
 #[test]

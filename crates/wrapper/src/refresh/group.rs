@@ -4,8 +4,13 @@
 //! own, which was captured with them) stay as they are beside the link.
 
 use super::observe::State;
-use super::{Failure, Plan};
+use super::{Base, Failure, Plan, tracked};
+use crate::bytes::join;
 use linkmap::{Action, Entry, Root};
+
+/// The file that npm rewrites when it installs. One that git tracks is shared with others: OpenCode must
+/// not come to install beside it, and nothing of ours belongs there.
+const PACKAGE: &str = "package.json";
 
 /// What is to become of the group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,21 +21,28 @@ pub enum Verdict {
     Withdraw,
 }
 
-/// Whether the place of a link is the user's.
+/// Whether the place of a link is the user's, or that of a file one that git tracks.
 pub fn judge(plan: Plan<'_>) -> Result<Verdict, Failure> {
-    for (directory, entry) in members(plan).filter(|(_, entry)| is_link(entry)) {
-        if plan.observe(directory, &entry)? == State::Users {
+    for (directory, entry) in members(plan) {
+        if plan.observe(&Base::at(directory), &entry)? == State::Users && decides(directory, &entry) {
             return Ok(Verdict::Withdraw);
         }
     }
     Ok(Verdict::Lay)
 }
 
+/// Whether this entry's place being the user's own means that nothing is laid beside it.
+fn decides(directory: &[u8], entry: &Entry<'_>) -> bool {
+    is_link(entry) || entry.dest == PACKAGE && tracked::is_tracked(&join(directory, PACKAGE.as_bytes()))
+}
+
 /// Whether the group is whole, or withdrawn whole.
 pub fn is_in_line(plan: Plan<'_>) -> Result<bool, Failure> {
     let (mut users, mut files, mut ours, mut current, mut all) = (0, 0, 0, 0, 0);
+    let mut base = None;
     for (directory, entry) in plan.entries_of(Root::Config) {
-        let state = plan.observe(directory, &entry)?;
+        let base = base.get_or_insert_with(|| Base::opened(directory));
+        let state = plan.observe(base, &entry)?;
         if entry.action == Action::Keep {
             if !state.is_settled(&entry) {
                 return Ok(false);
@@ -40,7 +52,7 @@ pub fn is_in_line(plan: Plan<'_>) -> Result<bool, Failure> {
         all += 1;
         match state {
             State::Current => current += 1,
-            State::Users if is_link(&entry) => users += 1,
+            State::Users if decides(directory, &entry) => users += 1,
             State::Users => files += 1,
             State::Ours | State::Damaged => ours += 1,
             State::Absent => {}

@@ -3,10 +3,12 @@
 
 use super::group::{self, Verdict};
 use super::observe::{State, exists, observe, of_written};
+use super::running::Running;
 use super::write::{self, Place};
-use super::{Plan, directory, lock, record, sweep};
+use super::{Plan, directory, lock, owner, record, sweep};
 use crate::bytes::{join, split};
-use crate::failure::{Advice, Failure};
+use crate::failure::{Advice, Failure, trace};
+use crate::link::Target;
 use alloc::vec::Vec;
 use linkmap::{Action, Entry, Map, Root, path_order};
 use rustix::fd::{AsFd, BorrowedFd};
@@ -18,6 +20,7 @@ pub fn lay(plan: Plan<'_>) -> Result<(), Failure> {
     let Some(path) = plan.roots.of(Root::Cache) else {
         return Ok(());
     };
+    owner::check(path)?;
     let create = |error| Failure::new("create", path, error, Advice::MakeWritable);
     let cache = directory::open_root(path).map_err(create)?;
     let locked = lock::take(cache.as_fd());
@@ -26,19 +29,20 @@ pub fn lay(plan: Plan<'_>) -> Result<(), Failure> {
         return Ok(());
     }
 
-    let mut first = First::default();
-    remove_outdated(plan, &mut first);
+    let (mut first, running) = (First::default(), Running::default());
+    let older = remove_outdated(plan, &running, &mut first);
     let write = |error| Failure::new("write", &join(path, record::NAME), error, Advice::MakeWritable);
-    record::set(plan, cache.as_fd()).map_err(write)?;
+    record::set(plan, cache.as_fd(), &older).map_err(write)?;
 
+    let tidy = locked.then_some(&running);
     for root in [Root::Cache, Root::Data] {
-        lay_all(plan, plan.entries_of(root), locked, &mut first);
+        lay_all(plan, plan.entries_of(root), tidy, &mut first);
     }
     let kept = plan.entries_of(Root::Config);
     let kept = kept.filter(|(_, entry)| entry.action == Action::Keep);
-    lay_all(plan, kept, locked, &mut first);
+    lay_all(plan, kept, tidy, &mut first);
     match group::judge(plan) {
-        Ok(Verdict::Lay) => lay_group(plan, locked, &mut first),
+        Ok(Verdict::Lay) => lay_group(plan, tidy, &mut first),
         Ok(Verdict::Withdraw) => withdraw_group(plan, &mut first),
         Err(failure) => first.note(Err(failure)),
     }
@@ -57,39 +61,61 @@ impl First {
     }
 }
 
-/// What the recorded map had and this one has not, where it is still ours.
-fn remove_outdated(plan: Plan<'_>, first: &mut First) {
-    let text = match record::text(plan) {
-        Ok(text) => text.unwrap_or_default(),
-        Err(failure) => return first.note(Err(failure)),
+/// Removes what recorded maps had and this one has not, where it is still ours. Gives the maps of which
+/// it must stay for now, because an OpenCode of their output runs.
+fn remove_outdated(plan: Plan<'_>, running: &Running, first: &mut First) -> Vec<Vec<u8>> {
+    let recorded = match record::maps(plan) {
+        Ok(maps) => maps,
+        Err(failure) => {
+            first.note(Err(failure));
+            return Vec::new();
+        }
     };
-    // A damaged record names nothing; stray links in the cache are found without it.
-    let Ok(recorded) = Map::parse(&text) else {
-        return;
-    };
-    let wanted: Vec<_> = plan.map.entries().collect();
-    for old in recorded.entries() {
+    let mut stay = Vec::new();
+    for text in recorded.into_iter().filter(|text| text != plan.map.text().as_bytes()) {
+        // A damaged record names nothing; stray links in the cache are found without it.
+        let Ok(map) = Map::parse(&text) else { continue };
+        let gone = outdated(plan, &map);
+        if gone.iter().any(|path| is_in_use(path, running)) {
+            trace(&[b"an older OpenCode runs: what only it has stays until it has ended"]);
+            stay.push(text);
+            continue;
+        }
+        gone.iter().for_each(|path| first.note(remove_ours(path)));
+    }
+    stay
+}
+
+/// The places that an older map has an entry for and this one has not.
+fn outdated(plan: Plan<'_>, older: &Map<'_>) -> Vec<Vec<u8>> {
+    let gone = older.entries().filter(|old| {
         let place = |entry: &Entry<'_>| {
             let order = entry.root.cmp(&old.root);
             order.then_with(|| path_order(entry.dest, old.dest))
         };
-        let gone = wanted.binary_search_by(place).is_err() && old.action != Action::Keep;
-        if let (true, Some(directory)) = (gone, plan.roots.of(old.root)) {
-            first.note(remove_ours(directory, old.dest));
-        }
-    }
+        plan.entries.binary_search_by(place).is_err() && old.action != Action::Keep
+    });
+    let place = |old: Entry<'_>| Some(join(plan.roots.of(old.root)?, old.dest.as_bytes()));
+    gone.filter_map(place).collect()
 }
 
-fn remove_ours(directory: &[u8], dest: &str) -> Result<(), Failure> {
-    let path = join(directory, dest.as_bytes());
-    let removed = match of_written(CWD, &path) {
-        Ok(State::Ours) => unlinkat(CWD, path.as_slice(), AtFlags::empty()),
+/// Whether a link leads into an output of which a program runs.
+fn is_in_use(path: &[u8], running: &Running) -> bool {
+    Target::new().read(CWD, path).is_ok_and(|target| running.has(target))
+}
+
+fn remove_ours(path: &[u8]) -> Result<(), Failure> {
+    let removed = match of_written(CWD, path) {
+        Ok(State::Ours) => {
+            trace(&[b"remove ", path]);
+            unlinkat(CWD, path, AtFlags::empty())
+        }
         Ok(_) => Ok(()),
         Err(error) => Err(error),
     };
     match removed {
         Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
-        Err(error) => Err(Failure::new("remove", &path, error, Advice::MakeWritable)),
+        Err(error) => Err(Failure::new("remove", path, error, Advice::MakeWritable)),
     }
 }
 
@@ -97,11 +123,19 @@ fn remove_ours(directory: &[u8], dest: &str) -> Result<(), Failure> {
 fn lay_all<'a>(
     plan: Plan<'a>,
     entries: impl Iterator<Item = (&'a [u8], Entry<'a>)>,
-    locked: bool,
+    tidy: Option<&Running>,
     first: &mut First,
 ) {
-    let mut swept = None;
+    let (mut swept, mut owner) = (None, None);
     for (path, entry) in entries {
+        if owner.is_none() {
+            let checked = owner::check(path);
+            owner = Some(checked.is_ok());
+            first.note(checked);
+        }
+        if owner == Some(false) {
+            return;
+        }
         let full = join(path, entry.dest.as_bytes());
         let opened =
             directory::open_root(path).and_then(|root| directory::open_parent(root.as_fd(), entry.dest));
@@ -115,8 +149,8 @@ fn lay_all<'a>(
             }
         };
         let above = split(entry.dest.as_bytes()).0;
-        if locked && swept != Some(above) {
-            sweep_directory(plan, entry.root, above, directory.as_fd());
+        if let Some(running) = tidy.filter(|_| swept != Some(above)) {
+            sweep_directory(plan, entry.root, above, directory.as_fd(), running);
             swept = Some(above);
         }
         first.note(lay_entry(plan, &entry, directory.as_fd(), name, &full));
@@ -124,12 +158,18 @@ fn lay_all<'a>(
 }
 
 /// Tidies a directory that entries stand in. What cannot be tidied does no harm.
-fn sweep_directory(plan: Plan<'_>, root: Root, above: Option<&[u8]>, directory: BorrowedFd<'_>) {
+fn sweep_directory(
+    plan: Plan<'_>,
+    root: Root,
+    above: Option<&[u8]>,
+    directory: BorrowedFd<'_>,
+    running: &Running,
+) {
     let _ = sweep::temporary_files(directory);
     if root == Root::Cache {
-        let _ = sweep::stray_links(directory, |name| {
+        let _ = sweep::stray_links(directory, running, |name| {
             let path = above.map_or_else(|| name.to_vec(), |above| join(above, name));
-            let mut wanted = plan.map.entries().filter(|entry| entry.root == root);
+            let mut wanted = plan.entries.iter().filter(|entry| entry.root == root);
             wanted.any(|entry| is_at_or_above(&path, entry.dest.as_bytes()))
         });
     }
@@ -160,11 +200,16 @@ fn lay_entry(
     }
     if let (State::Users, Action::Force { .. }) = (state, entry.action) {
         // What OpenCode compares byte for byte is not right, and it is not ours to replace.
-        let cause = "not a file of ours";
+        let cause = b"not a file of ours";
         return Err(Failure::because("replace", full, cause, Advice::MoveAway));
     }
     match put(plan, entry, directory, name, state) {
-        Ok(()) => Ok(()),
+        Ok(done) => {
+            if let Some(done) = done {
+                trace(&[done.as_bytes(), b" ", full]);
+            }
+            Ok(())
+        }
         // Something appeared where nothing was: the user's, or the same from another wrapper.
         Err(Errno::EXIST) => Ok(()),
         Err(error) => Err(failed("write", error)),
@@ -177,26 +222,40 @@ fn put(
     directory: BorrowedFd<'_>,
     name: &[u8],
     state: State,
-) -> Result<(), Errno> {
+) -> Result<Option<&'static str>, Errno> {
     let source = entry.action.source().map(|source| plan.output.path(source));
     let source = source.unwrap_or_default();
-    match (entry.action, state) {
-        (_, State::Current) => Ok(()),
-        (Action::Link { .. }, State::Absent) => write::new_link(directory, name, &source),
-        (Action::Link { .. }, State::Ours) => write::replace_by_link(directory, name, &source),
-        (Action::Copy { .. }, State::Absent) => write::copy(directory, name, &source, Place::Empty),
-        (Action::Copy { .. }, State::Ours) => write::copy(directory, name, &source, Place::Taken),
-        (Action::Force { .. }, State::Absent | State::Ours | State::Damaged) => {
-            write::copy(directory, name, &source, Place::Taken)
+    let done = match (entry.action, state) {
+        // The user's stays; `damaged` is a state of `force` alone.
+        (_, State::Current) | (Action::Link { .. } | Action::Copy { .. }, State::Damaged) => return Ok(None),
+        (_, State::Users) | (Action::Keep, State::Damaged) => return Ok(None),
+        (Action::Link { .. }, State::Absent) => {
+            write::new_link(directory, name, &source)?;
+            "link"
         }
-        (Action::Keep, State::Absent) => directory::make(directory, name),
+        (Action::Link { .. }, State::Ours) => {
+            write::replace_by_link(directory, name, &source)?;
+            "link again"
+        }
+        (Action::Copy { .. }, State::Absent) => {
+            write::copy(directory, name, &source, Place::Empty)?;
+            "copy"
+        }
+        (Action::Copy { .. }, State::Ours) | (Action::Force { .. }, _) => {
+            write::copy(directory, name, &source, Place::Taken)?;
+            "copy again"
+        }
+        (Action::Keep, State::Absent) => {
+            directory::make(directory, name)?;
+            "make"
+        }
         (Action::Keep, State::Ours) => {
             unlinkat(directory, name, AtFlags::empty())?;
-            directory::make(directory, name)
+            directory::make(directory, name)?;
+            "make"
         }
-        // The user's stays; `damaged` is a state of `force` alone.
-        (_, State::Users | State::Damaged) => Ok(()),
-    }
+    };
+    Ok(Some(done))
 }
 
 /// OpenCode makes an empty directory for a package that it cannot find, and then never looks again.
@@ -207,9 +266,9 @@ fn is_left_empty(entry: &Entry<'_>, directory: BorrowedFd<'_>, name: &[u8]) -> b
         && unlinkat(directory, name, AtFlags::REMOVEDIR).is_ok()
 }
 
-fn lay_group(plan: Plan<'_>, locked: bool, first: &mut First) {
+fn lay_group(plan: Plan<'_>, tidy: Option<&Running>, first: &mut First) {
     let failed_before = first.0.is_some();
-    lay_all(plan, group::members(plan), locked, first);
+    lay_all(plan, group::members(plan), tidy, first);
     // Half of it is worse than none.
     if !failed_before && first.0.is_some() {
         withdraw_group(plan, first);
@@ -218,6 +277,6 @@ fn lay_group(plan: Plan<'_>, locked: bool, first: &mut First) {
 
 fn withdraw_group(plan: Plan<'_>, first: &mut First) {
     for (directory, entry) in group::members(plan) {
-        first.note(remove_ours(directory, entry.dest));
+        first.note(remove_ours(&join(directory, entry.dest.as_bytes())));
     }
 }

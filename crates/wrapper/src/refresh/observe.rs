@@ -1,12 +1,12 @@
 //! What stands at an entry's place. Owns the states of the table in `docs/LINKMAP.md`; changes nothing.
 
 use super::stamp;
-use crate::output::{Output, read_bounded};
+use crate::link::Target;
+use crate::output::{Output, read_leaving_open};
 use alloc::vec;
-use alloc::vec::Vec;
 use linkmap::{Action, Entry, Sum, names_output};
 use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, readlinkat, statat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
 /// Longest content of a `force`: a version number in practice. Read at every start.
@@ -28,6 +28,17 @@ pub enum State {
 }
 
 impl State {
+    /// For a person.
+    pub const fn word(self) -> &'static str {
+        match self {
+            State::Absent => "absent",
+            State::Current => "in order",
+            State::Ours => "ours, of another generation",
+            State::Damaged => "damaged",
+            State::Users => "the user's own",
+        }
+    }
+
     /// Whether a start has nothing to do about it (entries of the group apart).
     pub fn is_settled(self, entry: &Entry<'_>) -> bool {
         match self {
@@ -62,9 +73,9 @@ pub fn observe(
 }
 
 fn observe_link(directory: BorrowedFd<'_>, path: &[u8], wanted: &[u8]) -> Result<State, Errno> {
-    match readlinkat(directory, path, Vec::with_capacity(wanted.len() + 1)) {
-        Ok(target) if target.to_bytes() == wanted => Ok(State::Current),
-        Ok(target) => Ok(of_target(target.to_bytes())),
+    match Target::new().read(directory, path) {
+        Ok(target) if target == wanted => Ok(State::Current),
+        Ok(target) => Ok(of_target(target)),
         Err(Errno::INVAL) => of_file(directory, path),
         Err(error) => Err(error),
     }
@@ -81,22 +92,16 @@ fn observe_copy(directory: BorrowedFd<'_>, path: &[u8], sum: Sum) -> Result<Stat
 }
 
 fn observe_forced(directory: BorrowedFd<'_>, path: &[u8], wanted: &[u8]) -> Result<State, Errno> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = match openat(directory, path, flags, Mode::empty()) {
-        Ok(file) => file,
+    let content = match read_leaving_open(directory, path, 256, MOST_FORCED) {
+        Ok(content) => content,
         Err(Errno::LOOP) => return of_written(directory, path),
         // A file that even we cannot read has not the right content.
         Err(Errno::ACCESS) => return Ok(State::Damaged),
+        Err(Errno::ISDIR) => return Ok(State::Users),
         Err(error) => return Err(error),
     };
-    let wanted = read_bounded(wanted, 256, MOST_FORCED)?;
-    let mut content = vec![0; wanted.len() + 1];
-    match rustix::io::read(&file, &mut content) {
-        Ok(read) if content.get(..read) == Some(&wanted) => Ok(State::Current),
-        Ok(_) => Ok(State::Damaged),
-        Err(Errno::ISDIR) => Ok(State::Users),
-        Err(error) => Err(error),
-    }
+    let wanted = read_leaving_open(CWD, wanted, 256, MOST_FORCED)?;
+    Ok(if content == wanted { State::Current } else { State::Damaged })
 }
 
 fn observe_kept(directory: BorrowedFd<'_>, path: &[u8]) -> Result<State, Errno> {
@@ -110,8 +115,8 @@ fn observe_kept(directory: BorrowedFd<'_>, path: &[u8]) -> Result<State, Errno> 
 
 /// `Ours` or `Users`, of something that exists and is not what the map wants.
 pub fn of_written(directory: BorrowedFd<'_>, path: &[u8]) -> Result<State, Errno> {
-    match readlinkat(directory, path, Vec::new()) {
-        Ok(target) => Ok(of_target(target.to_bytes())),
+    match Target::new().read(directory, path) {
+        Ok(target) => Ok(of_target(target)),
         Err(Errno::INVAL) => of_file(directory, path),
         Err(error) => Err(error),
     }

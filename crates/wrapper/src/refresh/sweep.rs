@@ -1,16 +1,13 @@
 //! What killed wrappers left behind, and links of ours that no map names. Only under the lock; never
 //! touches a name that is not ours.
 
-use super::observe::{State, of_written};
-use alloc::vec::Vec;
-use linkmap::OWN_PREFIX;
-use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{AtFlags, Dir, FileType, unlinkat};
+use super::running::Running;
+use crate::link::Target;
+use crate::listing;
+use linkmap::{OWN_PREFIX, names_output};
+use rustix::fd::BorrowedFd;
+use rustix::fs::{AtFlags, FileType, unlinkat};
 use rustix::io::Errno;
-
-/// Names that are looked at in one directory. More than a user's directory ever has; a bound, because
-/// OpenCode is waiting.
-const MOST_NAMES: usize = 65_536;
 
 /// Removes temporary files of wrappers that are gone (under the lock all others are).
 pub fn temporary_files(directory: BorrowedFd<'_>) -> Result<(), Errno> {
@@ -18,30 +15,31 @@ pub fn temporary_files(directory: BorrowedFd<'_>) -> Result<(), Errno> {
 }
 
 /// Removes links into outputs that `wanted` does not know. For directories below the cache root,
-/// where links into outputs are nobody else's.
-pub fn stray_links(directory: BorrowedFd<'_>, wanted: impl Fn(&[u8]) -> bool) -> Result<(), Errno> {
+/// where links into outputs are nobody else's. Those into one of which a program runs stay.
+pub fn stray_links(
+    directory: BorrowedFd<'_>,
+    running: &Running,
+    wanted: impl Fn(&[u8]) -> bool,
+) -> Result<(), Errno> {
     names(directory, |name, kind| {
         matches!(kind, FileType::Symlink | FileType::Unknown)
             && !wanted(name)
-            && is_link_of_ours(directory, name)
+            && is_unused_link_of_ours(directory, name, running)
     })
 }
 
 fn names(directory: BorrowedFd<'_>, to_remove: impl Fn(&[u8], FileType) -> bool) -> Result<(), Errno> {
-    for name in Dir::read_from(directory)?.take(MOST_NAMES) {
-        let name = name?;
-        let kind = name.file_type();
-        let name = name.file_name().to_bytes();
+    listing::again(directory, &mut |name, kind| {
         if to_remove(name, kind) {
-            unlinkat(directory.as_fd(), name, AtFlags::empty())?;
+            let _ = unlinkat(directory, name, AtFlags::empty());
         }
-    }
-    Ok(())
+        true
+    })
 }
 
-fn is_link_of_ours(directory: BorrowedFd<'_>, name: &[u8]) -> bool {
-    let link = rustix::fs::readlinkat(directory, name, Vec::new());
-    link.is_ok() && of_written(directory, name) == Ok(State::Ours)
+fn is_unused_link_of_ours(directory: BorrowedFd<'_>, name: &[u8], running: &Running) -> bool {
+    let mut target = Target::new();
+    target.read(directory, name).is_ok_and(|target| names_output(target) && !running.has(target))
 }
 
 /// `.opencode-cache-<digits>-<digits>`, exactly.

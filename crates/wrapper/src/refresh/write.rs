@@ -2,8 +2,8 @@
 //! whether it may be replaced, but never replaces what appeared where nothing was.
 
 use super::stamp;
+use crate::bytes::decimal;
 use crate::output::read_bounded;
-use alloc::format;
 use alloc::vec::Vec;
 use linkmap::Sum;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -126,9 +126,9 @@ fn moved(directory: BorrowedFd<'_>, temporary: &[u8], result: Result<(), Errno>)
 
 /// Makes something under a name that nothing has: `.opencode-cache-<pid>-<n>`.
 fn temporary<T>(mut make: impl FnMut(&[u8]) -> Result<T, Errno>) -> Result<(Vec<u8>, T), Errno> {
-    let process = rustix::process::getpid().as_raw_nonzero();
+    let process = decimal(rustix::process::getpid().as_raw_nonzero().get().unsigned_abs());
     for number in 0..NAMES {
-        let name = format!("{}{process}-{number}", linkmap::OWN_PREFIX).into_bytes();
+        let name = [linkmap::OWN_PREFIX.as_bytes(), &process, b"-", &decimal(number)].concat();
         match make(&name) {
             Err(Errno::EXIST) => {}
             made => return made.map(|made| (name, made)),

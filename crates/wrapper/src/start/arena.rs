@@ -80,6 +80,28 @@ unsafe impl GlobalAlloc for Arena {
         if self.refill() { self.take(layout).unwrap_or(ptr::null_mut()) } else { ptr::null_mut() }
     }
 
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if layout.size() < LARGE && size < LARGE {
+            if size <= layout.size() {
+                return block;
+            }
+            // The last one grows where it is.
+            if block.addr() + layout.size() == self.next.get() && block.addr() + size <= self.end.get() {
+                self.next.set(block.addr() + size);
+                return block;
+            }
+        }
+        // SAFETY: the caller's layout with another size, as `GlobalAlloc` asks for.
+        unsafe {
+            let moved = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
+            if !moved.is_null() {
+                block.copy_to_nonoverlapping(moved, size.min(layout.size()));
+                self.dealloc(block, layout);
+            }
+            moved
+        }
+    }
+
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         if layout.size() >= LARGE {
             // SAFETY: a mapping of its own, see `alloc`.

@@ -3,6 +3,7 @@
 use super::call::{execve, exit};
 use alloc::vec::Vec;
 use core::ffi::{CStr, c_char};
+use core::marker::PhantomData;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use opencode_cache_wrapper::process::{CANNOT_EXECUTE, Execute, Started};
@@ -26,9 +27,8 @@ unsafe extern "C" fn _start() -> ! {
 unsafe extern "C" fn begin(stack: *mut usize) -> ! {
     STACK.store(stack, Ordering::Relaxed);
     let kernel = Kernel { stack };
-    // SAFETY: the kernel's array is null-ended, its strings NUL-ended, and both live as long as the process.
-    let environment = unsafe { kernel.strings() };
-    exit(launch(&Started { environment: &environment, execute: &kernel }))
+    let mut environment = Strings(kernel.environment(), PhantomData);
+    exit(launch(Started { environment: &mut environment, execute: &kernel }))
 }
 
 /// What the kernel put on the stack.
@@ -46,28 +46,31 @@ impl Kernel {
         // SAFETY: the first word is the count; after as many arguments and a null comes the environment.
         unsafe { self.arguments().add(self.stack.read() + 1) }
     }
+}
 
-    /// # Safety
-    /// The stack is the kernel's.
-    unsafe fn strings<'a>(&self) -> Vec<&'a CStr> {
-        // More than most environments have: one allocation.
-        let mut strings = Vec::with_capacity(128);
-        let mut next = self.environment();
-        // SAFETY: `next` moves within the array and stops at its null.
+/// Iterates over an array of the kernel's: null-ended, its strings NUL-ended, both alive as long as the process.
+struct Strings<'a>(*const *const c_char, PhantomData<&'a CStr>);
+
+impl<'a> Iterator for Strings<'a> {
+    type Item = &'a CStr;
+
+    fn next(&mut self) -> Option<&'a CStr> {
+        // SAFETY: the pointer moves within the array and stops at its null.
         unsafe {
-            while !(*next).is_null() {
-                strings.push(CStr::from_ptr(*next));
-                next = next.add(1);
+            let string = *self.0;
+            if string.is_null() {
+                return None;
             }
+            self.0 = self.0.add(1);
+            Some(CStr::from_ptr(string))
         }
-        strings
     }
 }
 
 impl Execute for Kernel {
-    fn execute(&self, path: &CStr, environment: &[&CStr]) -> Errno {
-        let mut variables = Vec::with_capacity(environment.len() + 1);
-        variables.extend(environment.iter().map(|variable| variable.as_ptr()));
+    fn execute(&self, path: &CStr, environment: &mut dyn Iterator<Item = &CStr>) -> Errno {
+        let mut variables = Vec::with_capacity(96);
+        variables.extend(environment.map(CStr::as_ptr));
         variables.push(ptr::null());
         // SAFETY: every variable is NUL-ended, both arrays are null-ended, and all live until the call ends.
         unsafe { execve(path, self.arguments(), variables.as_ptr()) }

@@ -65,9 +65,10 @@ impl Stage {
         copy_program(Path::new(shipped::PATH), &bin.join("opencode"));
         copy_program(&program("cat"), &lib.join("bin/opencode"));
         fs::write(lib.join("restore.mjs"), "").unwrap();
+        fs::create_dir_all(root.join("fallback/opencode/bin")).unwrap();
 
         let mut text = LinkMap::new("lib/opencode/bin/opencode", &map.root);
-        text.restore("lib/opencode/restore.mjs");
+        text.restore("lib/opencode/restore.mjs").fallback("fallback");
         for (name, value) in &map.env {
             text.env(name, value);
         }
@@ -251,4 +252,23 @@ pub fn read(path: &Path) -> String {
 
 pub fn is_absent(path: &Path) -> bool {
     path.symlink_metadata().is_err()
+}
+
+/// Runs a shell script with these arguments in a mount namespace of its own; it must succeed.
+#[track_caller]
+pub fn in_namespace(stage: &Stage, script: &str, arguments: &[&Path]) -> Run {
+    let mut command = Command::new(program("unshare"));
+    command.args(["-Urm", "--propagation", "private", "sh", "-euc", script, "sh"]).args(arguments);
+    command.env_clear().env("HOME", stage.path("home")).env("PATH", std::env::var_os("PATH").unwrap());
+    let run = command.output().unwrap();
+    assert!(run.status.success(), "{}", stderr(&run));
+    run
+}
+
+/// The names in a directory, sorted.
+pub fn names(directory: &Path) -> Vec<String> {
+    let names = fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> = names.map(|name| name.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }
