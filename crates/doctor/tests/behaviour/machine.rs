@@ -45,7 +45,7 @@ fn the_temporary_directory_that_bun_uses() {
 #[test]
 fn no_home() {
     let mut stage = Stage::new();
-    stage.set("HOME", "");
+    stage.set("HOME", "relative");
     assert_eq!(stage.codes("directories"), ["home-unset HOME", "no-cache-home cache"]);
     assert!(stage.findings("entries").is_empty());
     for (name, place) in [("CACHE", "c"), ("CONFIG", "f"), ("DATA", "d"), ("STATE", "s")] {
