@@ -90,9 +90,16 @@ fn a_temporary_directory_that_may_not_execute() {
     let site = Site::empty();
     let mounted =
         format!("mount -t tmpfs -o noexec none {} && exec \"$0\" \"$@\"", site.path("tmp").display());
-    let command =
-        site.command_by(&["unshare", "-Urm", "sh", "-c", &mounted], &["doctor", output(), "--json"]);
-    let ran = site::run(command).unwrap();
+    let ask = |own: Option<&str>| {
+        let runner = ["unshare", "-Urm", "sh", "-c", &mounted];
+        let mut command = site.command_by(&runner, &["doctor", output(), "--json"]);
+        command.envs(own.map(|name| (name, site.path("tmp"))));
+        site::run(command).unwrap()
+    };
+    // A start has OpenCode unpack its libraries in the cache root.
+    assert!(codes(&ask(None).succeeds(), "machine").contains(&"temporary".to_owned()));
+    // Where the user says where, they mean it.
+    let ran = ask(Some("BUN_TMPDIR"));
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(codes(&ran.stdout, "machine").contains(&"temporary-noexec".to_owned()), "{}", ran.stdout);
 }

@@ -28,6 +28,8 @@ pub struct Start {
     pub data: Option<PathBuf>,
     /// Its state directory.
     pub state: Option<PathBuf>,
+    /// The cache home in the output that OpenCode reads where nothing can be laid.
+    pub fallback: Option<PathBuf>,
     /// Why there is no cache directory.
     pub missing: Option<Missing>,
     /// Whether the output's name is one by which links to it are known later.
@@ -95,7 +97,8 @@ impl Start {
             cache: root(Root::Cache),
             config: root(Root::Config),
             data: root(Root::Data),
-            state: state(surroundings),
+            state: roots.state().map(path_of),
+            fallback: map.fallback().map(|path| path_of(&output.path(path))),
             missing: roots.missing,
             is_named_by_digest: output.is_named_by_digest(),
             can_lend: carrier.is_some(),
@@ -152,10 +155,4 @@ fn defaults(output: &Output, map: &Map<'_>) -> Vec<(String, PathBuf)> {
         EnvValue::OutputPath(path) => path_of(&output.path(path)),
     };
     map.env().map(|default| (default.name.to_owned(), value(default.value))).collect()
-}
-
-fn state(surroundings: &Surroundings) -> Option<PathBuf> {
-    let own = surroundings.absolute("XDG_STATE_HOME").map(Path::to_path_buf);
-    let base = own.or_else(|| Some(surroundings.absolute("HOME")?.join(".local/state")))?;
-    Some(base.join("opencode"))
 }

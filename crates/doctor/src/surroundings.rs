@@ -37,8 +37,7 @@ impl Surroundings {
         };
         let given: Vec<CString> = variables.into_iter().filter_map(string).collect();
         // An OpenCode that has not taken back yet what its wrapper lent it may have started us.
-        let strings: Vec<_> = given.iter().map(CString::as_c_str).collect();
-        let mut environment = Environment::new(strings.iter().copied());
+        let mut environment = Environment::new(given.iter().map(CString::as_c_str));
         environment.undo_outer_wrapper();
         let variables = environment.variables().map(Into::into).collect();
         Self { variables, directory, processor: None }
@@ -75,6 +74,12 @@ impl Surroundings {
     /// A variable's value where it is an absolute path.
     pub(crate) fn absolute(&self, name: &str) -> Option<&Path> {
         self.get(name).map(Path::new).filter(|path| path.is_absolute())
+    }
+
+    /// The home directory, as the wrapper and OpenCode find it.
+    pub(crate) fn home(&self) -> Option<PathBuf> {
+        let environment = Environment::new(self.variables.iter().map(CString::as_c_str));
+        wrapper::home::of(&environment).map(|home| path_of(&home))
     }
 
     /// Whether a switch of OpenCode's is on.

@@ -14,18 +14,18 @@ extern crate alloc;
 pub mod carrier;
 pub mod environment;
 pub mod failure;
+pub mod home;
 pub mod output;
+pub mod private;
 pub mod process;
 pub mod refresh;
 pub mod roots;
 
 mod bytes;
-mod home;
 mod link;
 mod listing;
 mod locks;
 mod opencode;
-mod private;
 mod processes;
 mod temporary;
 

@@ -126,7 +126,7 @@ pub fn directories(start: &Start, surroundings: &Surroundings) -> Vec<PathBuf> {
             .into_iter()
             .for_each(|above| add(above.join(reads::CONFIG_DIRECTORY)));
     }
-    if let Some(home) = surroundings.absolute("HOME") {
+    if let Some(home) = surroundings.home() {
         add(home.join(reads::CONFIG_DIRECTORY));
     }
     if let Some(named) = surroundings.filled("OPENCODE_CONFIG_DIR") {

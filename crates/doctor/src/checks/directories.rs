@@ -7,34 +7,40 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use crate::case::Case;
 use crate::finding::{Finding, shown};
-use crate::start::Missing;
+use crate::start::{Missing, Start};
 
 /// Looks at HOME and OpenCode's four directories.
 pub fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    match case.surroundings.absolute("HOME") {
-        Some(home) => findings.extend(foreign(home)),
-        None => {
-            let text = "it is not an absolute path: OpenCode takes the home directory that the system knows";
+    let said = case.surroundings.filled("HOME").is_some();
+    match case.surroundings.home() {
+        Some(home) if said => findings.extend(foreign(&home)),
+        Some(home) => {
+            let text = format!("is not set: the system's list of users says {}", home.display());
             findings.push(Finding::note("home-unset", "HOME", text).next("set HOME"));
         }
+        None => {
+            let text = "says no absolute path, and neither does the system's list of users";
+            findings.push(Finding::problem("home-unknown", "HOME", text).next("set HOME"));
+        }
     }
-    findings.extend(missing(case.start.missing));
+    findings.extend(missing(case.start));
     let start = case.start;
     for (name, directory) in
         [("cache", &start.cache), ("config", &start.config), ("data", &start.data), ("state", &start.state)]
     {
         if let Some(directory) = directory {
-            findings.push(judge(name, directory));
+            findings.push(judge(case.start, name, directory));
         }
     }
     findings
 }
 
-fn missing(missing: Option<Missing>) -> Option<Finding> {
-    let finding = match missing? {
+fn missing(start: &Start) -> Option<Finding> {
+    let finding = match start.missing? {
         Missing::Home => {
-            let text = "a start lays nothing: without HOME nobody says where OpenCode's cache is";
+            let text =
+                format!("a start lays nothing: nobody says where OpenCode's cache is; {}", instead(start));
             Finding::problem("no-cache-home", "cache", text)
                 .next("set HOME, or XDG_CACHE_HOME and the other XDG variables")
         }
@@ -47,7 +53,7 @@ fn missing(missing: Option<Missing>) -> Option<Finding> {
     Some(finding)
 }
 
-fn judge(name: &str, directory: &Path) -> Finding {
+fn judge(start: &Start, name: &str, directory: &Path) -> Finding {
     let subject = shown(directory);
     if let Some(finding) = foreign(directory) {
         return finding;
@@ -65,13 +71,32 @@ fn judge(name: &str, directory: &Path) -> Finding {
         return Finding::problem("directory-impossible", subject, text).next("move that away");
     }
     if let Err(error) = accessat(CWD, &above, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
-        let text = format!("OpenCode cannot write to its {name} directory: {}", std::io::Error::from(error));
+        let error = std::io::Error::from(error);
         let next =
             format!("make {} writable for you, or set XDG_{}_HOME", above.display(), name.to_uppercase());
+        if name == "cache" && is_replaced(start) {
+            let text =
+                format!("nothing can be laid in OpenCode's cache directory ({error}): {}", instead(start));
+            return Finding::note("cache-from-output", subject, text).next(next);
+        }
+        let text = format!("OpenCode cannot write to its {name} directory: {error}");
         return Finding::problem("directory-not-writable", subject, text).next(next);
     }
     let text = if directory.is_dir() { "is there and writable" } else { "is made at the first start" };
     Finding::ok("directory", subject, format!("OpenCode's {name} directory {text}"))
+}
+
+/// Whether OpenCode can read its packages where nothing can be laid.
+fn is_replaced(start: &Start) -> bool {
+    start.fallback.is_some() && start.can_lend
+}
+
+fn instead(start: &Start) -> &'static str {
+    if is_replaced(start) {
+        "OpenCode reads its packages from the output"
+    } else {
+        "OpenCode may need the network"
+    }
 }
 
 /// A start as somebody else (`sudo` that kept HOME) leaves files that their owner cannot replace. What belongs

@@ -1,13 +1,15 @@
 //! Processor and temporary directory: what OpenCode's binary needs of the machine.
 
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 use builder::opencode::reads;
 use memchr::memmem;
-use rustix::fs::{Access, AtFlags, CWD, StatVfsMountFlags, accessat, statvfs};
+use rustix::fs::{Access, AtFlags, CWD, accessat, statvfs};
 
 use crate::case::Case;
 use crate::finding::{Finding, shown};
+use crate::surroundings::Surroundings;
 
 /// What OpenCode unpacks there when its terminal interface starts, in bytes: two libraries and a third that it
 /// removes again (1.18.18: 13.7, 5.6 and 0.5 MB).
@@ -53,42 +55,83 @@ fn flags(description: &[u8]) -> Option<&[u8]> {
     line.get(line.iter().position(|byte| *byte == b':')? + 1..)
 }
 
-/// bun unpacks native libraries there at every start, and maps them.
+/// bun unpacks native libraries at every start, and maps them. A start has it do so in the cache root; where
+/// programs cannot be loaded from there, where everybody does; where not from there either, somewhere else.
 fn temporary(case: &Case<'_>) -> Finding {
-    let named = reads::TEMPORARY.iter().find_map(|name| Some((*name, case.surroundings.filled(name)?)));
-    let (who, path) = match named {
-        Some((name, value)) => (name, case.surroundings.directory().join(value)),
-        None => ("the default", PathBuf::from("/tmp")),
-    };
+    let own = case.surroundings.get("BUN_TMPDIR").is_some();
+    let (who, usual) = usual(case.surroundings);
+    if own || !case.start.can_lend {
+        return judge(&who, &usual);
+    }
+    if let Some(cache) = case.start.cache.as_deref().filter(|cache| may_execute(cache)) {
+        return Finding::ok(
+            "temporary",
+            shown(cache),
+            "OpenCode's libraries are unpacked in a directory of their own there",
+        );
+    }
+    if !is_noexec(&usual) {
+        return judge(&who, &usual);
+    }
+    let runtime = case.surroundings.absolute("XDG_RUNTIME_DIR").map(Path::to_path_buf);
+    let others = ["/tmp", "/var/tmp", "/dev/shm"].map(PathBuf::from);
+    match runtime.into_iter().chain(others).find(|other| may_execute(other)) {
+        Some(other) => {
+            let text = format!(
+                "the temporary directory ({who}) may not execute: a start takes one in {}",
+                other.display()
+            );
+            Finding::note("temporary-elsewhere", shown(&usual), text)
+        }
+        None => judge(&who, &usual),
+    }
+}
+
+/// Where bun unpacks if nobody says otherwise, and who says it.
+fn usual(surroundings: &Surroundings) -> (String, PathBuf) {
+    let named = reads::TEMPORARY.iter().find_map(|name| Some((*name, surroundings.filled(name)?)));
+    match named {
+        Some((name, value)) => (name.to_owned(), surroundings.directory().join(value)),
+        None => ("the default".to_owned(), PathBuf::from("/tmp")),
+    }
+}
+
+/// Whether a directory that is there, or could be made, may be written and may execute.
+fn may_execute(directory: &Path) -> bool {
+    let above = directory.ancestors().find(|path| path.exists());
+    above.is_some_and(|above| !is_noexec(above) && may_write(above).is_ok())
+}
+
+fn is_noexec(path: &Path) -> bool {
+    wrapper::private::forbids_programs(path.as_os_str().as_bytes())
+}
+
+fn may_write(path: &Path) -> std::io::Result<()> {
+    Ok(accessat(CWD, path, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)?)
+}
+
+fn judge(who: &str, path: &Path) -> Finding {
     let problem = |code, reason: String| {
-        Finding::problem(code, shown(&path), format!("the temporary directory ({who}) {reason}"))
+        Finding::problem(code, shown(path), format!("the temporary directory ({who}) {reason}"))
             .next("set BUN_TMPDIR to a directory of your own on a file system that may execute")
     };
     let lacks = "OpenCode's terminal interface cannot load its libraries";
     if !path.is_dir() {
         return problem("temporary-missing", format!("is not there, and OpenCode does not make it: {lacks}"));
     }
-    if let Err(error) = accessat(CWD, &path, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
-        let error = std::io::Error::from(error);
+    if let Err(error) = may_write(path) {
         return problem("temporary-not-writable", format!("cannot be written: {error}; {lacks}"));
     }
-    let Ok(system) = statvfs(&path) else {
-        return Finding::note(
-            "temporary-unknown",
-            shown(&path),
-            "its file system does not say what it allows",
-        );
-    };
-    if system.f_flag.contains(StatVfsMountFlags::NOEXEC) {
+    if is_noexec(path) {
         return problem("temporary-noexec", format!("may not execute: {lacks}"));
     }
-    let free = system.f_bavail.saturating_mul(system.f_frsize);
+    let free = statvfs(path).map_or(u64::MAX, |system| system.f_bavail.saturating_mul(system.f_frsize));
     if free < UNPACKED {
         return problem("temporary-full", format!("has {free} bytes left: {lacks}"));
     }
     Finding::ok(
         "temporary",
-        shown(&path),
+        shown(path),
         format!("the temporary directory ({who}) may be written and may execute"),
     )
 }

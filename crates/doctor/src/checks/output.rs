@@ -38,6 +38,10 @@ pub fn check(case: &Case<'_>) -> Vec<Finding> {
                 .next("start it as `build` made it, <digest>-opencode-cache, not as a copy of another name"),
         );
     }
+    if case.surroundings.get("OPENCODE_CACHE_STRICT").is_some_and(|value| value == "1") {
+        let text = "OpenCode is not started where anything could not be laid";
+        findings.push(Finding::note("strict", "OPENCODE_CACHE_STRICT", text));
+    }
     let binary = subject.binary();
     if !is_program(&binary) {
         let text = "the real OpenCode is missing or cannot be executed";

@@ -31,7 +31,9 @@ fn a_processor_without_avx2() {
 #[test]
 fn the_temporary_directory_that_bun_uses() {
     let mut stage = Stage::new();
-    assert_eq!(stage.codes("machine"), ["temporary ~/tmp"]);
+    // A start has it unpack in the cache root, which is made.
+    assert_eq!(stage.codes("machine"), ["temporary ~/home/.cache-nix/opencode"]);
+    // The user's own word comes first.
     stage.set("BUN_TMPDIR", "");
     assert_eq!(stage.codes("machine"), ["temporary ~/tmp"]);
     stage.set("BUN_TMPDIR", stage.path("gone"));
@@ -45,14 +47,15 @@ fn the_temporary_directory_that_bun_uses() {
 #[test]
 fn no_home() {
     let mut stage = Stage::new();
-    stage.set("HOME", "relative");
-    assert_eq!(stage.codes("directories"), ["home-unset HOME", "no-cache-home cache"]);
+    // Said, and no absolute path: the system's list of users is not asked.
+    stage.set("HOME", "home");
+    assert_eq!(stage.codes("directories"), ["home-unknown HOME", "no-cache-home cache"]);
     assert!(stage.findings("entries").is_empty());
     for (name, place) in [("CACHE", "c"), ("CONFIG", "f"), ("DATA", "d"), ("STATE", "s")] {
         stage.set(&format!("XDG_{name}_HOME"), stage.path(place));
     }
     let codes = stage.codes("directories");
-    assert_eq!(codes[0], "home-unset HOME");
+    assert_eq!(codes[0], "home-unknown HOME");
     assert_eq!(codes[1..], ["c", "f", "d", "s"].map(|place| format!("directory ~/{place}/opencode")));
 }
 

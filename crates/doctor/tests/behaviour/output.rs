@@ -53,6 +53,13 @@ fn a_damaged_output() {
 }
 
 #[test]
+fn a_start_that_is_strict() {
+    let mut stage = Stage::new();
+    stage.set("OPENCODE_CACHE_STRICT", "1");
+    assert_eq!(stage.findings("output")[1].code, "strict");
+}
+
+#[test]
 fn an_output_under_another_name() {
     let stage = Stage::new();
     fs::rename(stage.output('a'), stage.path("copy")).unwrap();
