@@ -9,9 +9,9 @@ use super::{Reply, Turn};
 pub struct Script {
     /// The text that it answers when no rule applies.
     pub answer: String,
-    /// The text that it answers to a tool's result.
+    /// The text that it answers once every tool that it called has answered.
     pub done: String,
-    /// When it calls a tool instead; the first rule that applies.
+    /// When it calls a tool instead; where several rules apply, one after the other.
     pub rules: Vec<Rule>,
     /// The models that it lists.
     pub models: Vec<String>,
@@ -40,7 +40,8 @@ impl Script {
         }
     }
 
-    /// The same, calling `tool` with `arguments` when the last user message contains `trigger`.
+    /// The same, calling `tool` with `arguments` when the last user message contains `trigger`, after the calls with that trigger
+    /// that were given before.
     #[must_use]
     pub fn calling(mut self, trigger: impl Into<String>, tool: impl Into<String>, arguments: Value) -> Self {
         self.rules.push(Rule { trigger: trigger.into(), tool: tool.into(), arguments });
@@ -48,18 +49,16 @@ impl Script {
     }
 
     pub(super) fn reply(&self, turn: &Turn) -> Reply {
-        if !turn.results.is_empty() {
-            return Reply::Text(self.done.clone());
-        }
         // A request for a title repeats the user's text but offers no tools.
         let applies = |rule: &&Rule| turn.user.contains(&rule.trigger) && turn.tools.contains(&rule.tool);
-        match self.rules.iter().find(applies) {
+        match self.rules.iter().filter(applies).nth(turn.results.len()) {
             Some(rule) => Reply::Call {
                 id: format!("call_{}", turn.messages),
                 tool: rule.tool.clone(),
                 arguments: rule.arguments.clone(),
             },
-            None => Reply::Text(self.answer.clone()),
+            None if turn.results.is_empty() => Reply::Text(self.answer.clone()),
+            None => Reply::Text(self.done.clone()),
         }
     }
 }

@@ -50,6 +50,23 @@ async fn it_calls_the_tool_and_then_is_done() {
 }
 
 #[tokio::test]
+async fn it_calls_one_tool_after_the_other() {
+    let script = script().calling("ENVIRONMENT", "bash", json!({"command": "set"}));
+    let llm = ScriptedLlm::serve(listener(), script).unwrap();
+    let mut messages = vec![json!({"role": "user", "content": "print your ENVIRONMENT"})];
+    let mut called = Vec::new();
+    for _ in 0..3 {
+        let request = json!({"model": "m", "stream": true, "tools": tools(), "messages": messages});
+        let delta = deltas(&post(&llm, &request).await)[0].clone();
+        let call = &delta["tool_calls"][0];
+        called.push(call.pointer("/function/arguments").unwrap_or(&delta["content"]).clone());
+        messages.push(json!({"role": "assistant", "tool_calls": [call]}));
+        messages.push(json!({"role": "tool", "tool_call_id": call["id"], "content": "A=1"}));
+    }
+    assert_eq!(called, ["{\"command\":\"env\"}", "{\"command\":\"set\"}", "done"]);
+}
+
+#[tokio::test]
 async fn a_tool_that_is_not_offered_is_not_called() {
     let llm = ScriptedLlm::serve(listener(), script()).unwrap();
     let request = json!({"model": "m", "messages": [{"role": "user", "content": "a title for: print your ENVIRONMENT"}]});
