@@ -104,12 +104,22 @@ pub fn complete(staging: &Staging, parts: &Parts<'_>) -> Result<(), Error> {
     write(root, layout::RESTORE, parts.restore.plugin.as_bytes(), 0o444)?;
     write(root, layout::RESTORE_CONFIG, parts.restore.config.as_bytes(), 0o444)?;
     write(root, layout::RESTORE_DIR_CONFIG, parts.restore.directory.as_bytes(), 0o444)?;
+    rest(root, layout::RESTORE_DIR)?;
     place_binary(parts.binary, &root.join(layout::BINARY))?;
     let map = link_map(root, parts)?;
     write(root, layout::LINKMAP, map.as_bytes(), 0o444)?;
     make_fallback(root, &map)?;
     let contents = describe(root, parts)?;
     write(root, layout::CONTENTS, contents.render().as_bytes(), 0o444)
+}
+
+/// Makes a config directory one that OpenCode has nothing to do in.
+fn rest(root: &Path, directory: &str) -> Result<(), Error> {
+    for (name, content) in opencode::CONFIG_DIR_AT_REST {
+        write(root, &format!("{directory}/{name}"), content.as_bytes(), 0o444)?;
+    }
+    let path = root.join(directory).join(opencode::CONFIG_DIR_MODULES);
+    fs::create_dir(&path).map_err(|source| Error::Io { verb: "create", path, source })
 }
 
 /// Which tree an exercise leaves. `None`: it leaves none, because of its kind or because what it

@@ -16,6 +16,8 @@ pub const RESTORE: &str = "lib/opencode/restore.mjs";
 /// A configuration that names the plugin, for users who set `OPENCODE_CONFIG_CONTENT` themselves.
 pub const RESTORE_CONFIG: &str = "lib/opencode/restore.json";
 /// The same as a config directory, for users who set `OPENCODE_CONFIG` as well.
+pub const RESTORE_DIR: &str = "lib/opencode/restore.d";
+/// Its configuration.
 pub const RESTORE_DIR_CONFIG: &str = "lib/opencode/restore.d/opencode.json";
 /// The link map.
 pub const LINKMAP: &str = "linkmap";

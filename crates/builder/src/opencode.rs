@@ -12,6 +12,20 @@ use lock::{Spec, System, Version};
 /// The package that every config directory gets in OpenCode's own version (all versions).
 pub const CONFIG_DIR_PACKAGE: &str = "@opencode-ai/plugin";
 
+/// The files of a config directory that OpenCode leaves as it is, beside a directory [`CONFIG_DIR_MODULES`]. Without the first it
+/// writes one, and does not start where it cannot for another reason than permissions: in a file system that is mounted read-only.
+/// Without the others it installs [`CONFIG_DIR_PACKAGE`] wherever it may write, as root always; it compares names only (1.18.18).
+pub const CONFIG_DIR_AT_REST: &[(&str, &str)] = &[
+    (".gitignore", "*\n"),
+    (
+        "package-lock.json",
+        "{\"lockfileVersion\":3,\"packages\":{\"\":{\"dependencies\":{\"@opencode-ai/plugin\":\"*\"}}}}\n",
+    ),
+];
+
+/// The directory of a config directory that packages are in; at rest it may be empty.
+pub const CONFIG_DIR_MODULES: &str = "node_modules";
+
 /// The line of `opencode serve` after which it answers. A request sent between "port open" and
 /// this line is never answered (1.17.18, 1.18.33).
 pub const LISTENING: &str = "opencode server listening on http://";
