@@ -14,6 +14,7 @@ mod downloads;
 mod environment;
 mod era_a;
 mod files;
+mod hard_places;
 mod killed;
 mod ordinary_user;
 mod registry;
@@ -56,6 +57,7 @@ const fn waiting(name: &'static str, check: fn()) -> Case {
 /// Every module's cases.
 const MODULES: &[(&str, &[Case])] = &[
     ("answers", answers::CASES),
+    ("hard_places", hard_places::CASES),
     ("damage", damage::CASES),
     ("determinism", determinism::CASES),
     ("disk", disk::CASES),
