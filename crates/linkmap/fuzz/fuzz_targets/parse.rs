@@ -25,7 +25,7 @@ fn check_map(map: &Map<'_>, bytes: &[u8]) {
     assert_eq!(map.text().as_bytes(), bytes);
     let allowed = |c: char| matches!(c, '\t' | '\n') || !c.is_control();
     assert!(map.text().chars().all(allowed), "a control character");
-    let head = [Some(map.exec()), map.restore(), Some(map.root()), map.fallback(), map.path()];
+    let head = [Some(map.exec()), map.restore(), Some(map.root()), map.fallback()];
     head.into_iter().flatten().for_each(check_path);
     assert!(map.root() == "opencode" || map.root().ends_with("/opencode"));
     check_entries(map);
