@@ -18,6 +18,7 @@ pub const CASES: &[Case] = &[
     case("a_home_before_and_after_the_first_start", a_home_before_and_after_the_first_start),
     case("what_was_not_captured_is_named", what_was_not_captured_is_named),
     case("a_temporary_directory_that_may_not_execute", a_temporary_directory_that_may_not_execute),
+    case("a_home_that_cannot_be_written", a_home_that_cannot_be_written),
     case("nothing_to_look_at", nothing_to_look_at),
 ];
 
@@ -102,6 +103,18 @@ fn a_temporary_directory_that_may_not_execute() {
     let ran = ask(Some("BUN_TMPDIR"));
     assert_eq!(ran.code, Some(1), "{ran:?}");
     assert!(codes(&ran.stdout, "machine").contains(&"temporary-noexec".to_owned()), "{}", ran.stdout);
+}
+
+fn a_home_that_cannot_be_written() {
+    let site = Site::empty();
+    let mounted = format!("mount -t tmpfs -o ro none {} && exec \"$0\" \"$@\"", site.path("home").display());
+    let runner = ["unshare", "-Urm", "sh", "-c", &mounted];
+    let command = site.command_by(&runner, &["doctor", output(), "--json"]);
+    // OpenCode starts all the same: it reads from the output, and keeps what it keeps elsewhere.
+    let report = site::run(command).unwrap().succeeds();
+    let elsewhere = ["directory-elsewhere"; 3];
+    assert_eq!(codes(&report, "directories"), [&["cache-from-output"], elsewhere.as_slice()].concat());
+    assert!(codes(&report, "entries").iter().all(|code| code == "entry-blocked"), "{report}");
 }
 
 fn nothing_to_look_at() {

@@ -109,6 +109,21 @@ impl Start {
         })
     }
 
+    /// Whether everything that belongs in a directory of the user's stands there.
+    pub fn is_laid(&self, root: Root) -> bool {
+        let mut entries = self.entries.iter().filter(|seen| seen.root == root);
+        entries.all(|seen| matches!(seen.state, Ok(State::Current)))
+    }
+
+    /// A directory of the user's.
+    pub fn root(&self, root: Root) -> Option<&Path> {
+        match root {
+            Root::Cache => self.cache.as_deref(),
+            Root::Config => self.config.as_deref(),
+            Root::Data => self.data.as_deref(),
+        }
+    }
+
     /// What OpenCode will have in a variable: the user's value, else the map's.
     pub fn variable(&self, name: &str, surroundings: &Surroundings) -> Option<PathBuf> {
         let default =

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 
+use linkmap::Root;
+
 use crate::case::Case;
 use crate::finding::{Finding, shown};
 use crate::start::{Missing, Start};
@@ -55,40 +57,79 @@ fn missing(start: &Start) -> Option<Finding> {
 
 fn judge(start: &Start, name: &str, directory: &Path) -> Finding {
     let subject = shown(directory);
-    if let Some(finding) = foreign(directory) {
-        return finding;
+    let Some(obstacle) = obstacle(directory) else {
+        let text = if directory.is_dir() { "is there and writable" } else { "is made at the first start" };
+        return Finding::ok("directory", subject, format!("OpenCode's {name} directory {text}"));
+    };
+    let Obstacle { code, cause, next } = obstacle;
+    let is_cache = name == "cache" && code == NOT_WRITABLE;
+    if is_cache && start.is_laid(Root::Cache) {
+        let text = format!(
+            "OpenCode's cache directory cannot be written ({cause}), and everything is laid in it already"
+        );
+        return Finding::note("cache-read-only", subject, text).next(next);
     }
+    if is_cache && is_replaced(start) {
+        let text = format!("nothing can be laid in OpenCode's cache directory ({cause}): {}", instead(start));
+        return Finding::note("cache-from-output", subject, text).next(next);
+    }
+    if ["config", "state"].contains(&name) && code == NOT_WRITABLE && directory.is_dir() {
+        // Seen with 1.18.18, which insists on their being there only.
+        let text = format!("OpenCode's {name} directory cannot be written ({cause}): it starts all the same");
+        return Finding::note("directory-read-only", subject, text).next(next);
+    }
+    if name != "cache" && is_elsewhere(start) {
+        let text = format!(
+            "OpenCode's {name} directory cannot be used ({cause}): a start has it keep that elsewhere, until the machine is restarted"
+        );
+        return Finding::note("directory-elsewhere", subject, text).next(next);
+    }
+    let next =
+        if code == NOT_WRITABLE { format!("{next}, or set XDG_{}_HOME", name.to_uppercase()) } else { next };
+    Finding::problem(code, subject, format!("OpenCode cannot use its {name} directory: {cause}")).next(next)
+}
+
+/// Why nothing can be written in a directory.
+pub struct Obstacle {
+    code: &'static str,
+    /// In words.
+    pub cause: String,
+    next: String,
+}
+
+const NOT_WRITABLE: &str = "directory-not-writable";
+
+/// What keeps a start from making a directory, or from writing in it.
+pub fn obstacle(directory: &Path) -> Option<Obstacle> {
     let Some(above) = nearest(directory) else {
-        let text = format!("OpenCode's {name} directory cannot be made there");
-        return Finding::problem("directory-impossible", subject, text)
-            .next("look at the directories above it");
+        let cause = "it cannot be made there".to_owned();
+        let next = "look at the directories above it".to_owned();
+        return Some(Obstacle { code: "directory-impossible", cause, next });
     };
     if !above.is_dir() {
-        let text = format!(
-            "OpenCode's {name} directory cannot be made there: {} is not a directory",
-            above.display()
-        );
-        return Finding::problem("directory-impossible", subject, text).next("move that away");
+        let cause = format!("{} is not a directory", above.display());
+        return Some(Obstacle { code: "directory-impossible", cause, next: "move that away".to_owned() });
     }
-    if let Err(error) = accessat(CWD, &above, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
-        let error = std::io::Error::from(error);
-        let next =
-            format!("make {} writable for you, or set XDG_{}_HOME", above.display(), name.to_uppercase());
-        if name == "cache" && is_replaced(start) {
-            let text =
-                format!("nothing can be laid in OpenCode's cache directory ({error}): {}", instead(start));
-            return Finding::note("cache-from-output", subject, text).next(next);
-        }
-        let text = format!("OpenCode cannot write to its {name} directory: {error}");
-        return Finding::problem("directory-not-writable", subject, text).next(next);
+    if let Some(owner) = other_owner(&above) {
+        let user = rustix::process::geteuid().as_raw();
+        let cause = format!("{} belongs to user {owner}, and you are user {user}", above.display());
+        let next = "start OpenCode as its owner, or with a HOME of your own (`sudo -H`)".to_owned();
+        return Some(Obstacle { code: "directory-of-another-user", cause, next });
     }
-    let text = if directory.is_dir() { "is there and writable" } else { "is made at the first start" };
-    Finding::ok("directory", subject, format!("OpenCode's {name} directory {text}"))
+    let error = accessat(CWD, &above, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).err()?;
+    let cause = std::io::Error::from(error).to_string();
+    Some(Obstacle { code: NOT_WRITABLE, cause, next: format!("make {} writable for you", above.display()) })
 }
 
 /// Whether OpenCode can read its packages where nothing can be laid.
 fn is_replaced(start: &Start) -> bool {
     start.fallback.is_some() && start.can_lend
+}
+
+/// Whether a start gives OpenCode directories outside HOME: it does where it cannot lay what it should.
+fn is_elsewhere(start: &Start) -> bool {
+    let blocked = start.root(Root::Cache).is_some_and(|cache| obstacle(cache).is_some());
+    start.can_lend && blocked && !start.is_laid(Root::Cache)
 }
 
 fn instead(start: &Start) -> &'static str {
@@ -99,19 +140,17 @@ fn instead(start: &Start) -> &'static str {
     }
 }
 
-/// A start as somebody else (`sudo` that kept HOME) leaves files that their owner cannot replace. What belongs
-/// to the administrator is for its permissions to decide.
-fn foreign(directory: &Path) -> Option<Finding> {
-    let above = nearest(directory)?;
-    let (owner, user) = (above.metadata().ok()?.uid(), rustix::process::geteuid().as_raw());
-    if owner == user || owner == 0 {
-        return None;
-    }
-    let text = format!("{} belongs to user {owner}, and you are user {user}", above.display());
-    Some(
-        Finding::problem("directory-of-another-user", shown(directory), text)
-            .next("start OpenCode as its owner, or with a HOME of your own (`sudo -H`)"),
-    )
+/// Who owns a directory, where that is neither the user nor the administrator: a start as somebody else (`sudo`
+/// that kept HOME) leaves files there that their owner cannot replace.
+fn other_owner(directory: &Path) -> Option<u32> {
+    let owner = directory.metadata().ok()?.uid();
+    (owner != rustix::process::geteuid().as_raw() && owner != 0).then_some(owner)
+}
+
+/// HOME itself, whoever's directories are used.
+fn foreign(home: &Path) -> Option<Finding> {
+    let Obstacle { code, cause, next } = obstacle(home).filter(|obstacle| obstacle.code != NOT_WRITABLE)?;
+    Some(Finding::problem(code, shown(home), cause).next(next))
 }
 
 /// The directory itself, or what is there of those above it. Links are followed.

@@ -8,14 +8,27 @@ use linkmap::Root;
 
 use crate::case::Case;
 use crate::finding::{Finding, shown};
-use crate::start::{Kind, Seen, State};
+use crate::start::{Kind, Seen, Start, State};
+
+use super::directories::obstacle;
 
 /// Looks at every entry.
 pub fn check(case: &Case<'_>) -> Vec<Finding> {
-    case.start.entries.iter().map(|seen| judge(seen, case.start.lays_config)).collect()
+    let blocked = Root::ALL.map(|root| (root, blocked(case.start, root)));
+    let of = |root: Root| blocked.iter().find(|(other, _)| *other == root)?.1.as_deref();
+    let judge = |seen: &Seen| judge(seen, case.start.lays_config, of(seen.root));
+    case.start.entries.iter().map(judge).collect()
 }
 
-fn judge(seen: &Seen, lays_config: bool) -> Finding {
+/// Why a start can lay nothing in a directory: it needs the cache for its own record and lock.
+fn blocked(start: &Start, root: Root) -> Option<String> {
+    [Root::Cache, root].into_iter().find_map(|root| {
+        let directory = start.root(root)?;
+        Some(format!("{}: {}", directory.display(), obstacle(directory)?.cause))
+    })
+}
+
+fn judge(seen: &Seen, lays_config: bool, blocked: Option<&str>) -> Finding {
     let place = shown(&seen.place);
     if let Some(source) = seen.source.as_deref().filter(|source| !source.exists()) {
         let text = format!("the output lacks what is wanted here: {}", source.display());
@@ -31,6 +44,10 @@ fn judge(seen: &Seen, lays_config: bool) -> Finding {
     };
     if seen.root == Root::Config && seen.kind != Kind::Keep && !lays_config {
         return withdrawn(seen, state);
+    }
+    if let (State::Absent | State::Ours | State::Damaged, Some(reason)) = (state, blocked) {
+        let text = format!("is not as it should be, and a start cannot change it: {reason}");
+        return Finding::note("entry-blocked", place, text).next("see the directories above");
     }
     match state {
         State::Current => Finding::ok("entry-current", place, current(seen.kind)),

@@ -99,6 +99,7 @@ fn a_home_of_another_user() {
     let codes = stage.codes("directories");
     assert_eq!(codes[0], "directory-of-another-user ~/home");
     assert_eq!(codes[1], "directory-of-another-user ~/home/.cache-nix/opencode");
+    assert!(stage.codes("entries").iter().all(|line| line.starts_with("entry-blocked ")));
 }
 
 #[test]
