@@ -17,6 +17,10 @@ pub const MANAGED_CONFIGS: (&str, &str) = ("OPENCODE_TEST_MANAGED_CONFIG_DIR", "
 /// into; without any it is `/tmp`. It does not make the directory (1.18.18).
 pub const TEMPORARY: [&str; 4] = ["BUN_TMPDIR", "TMPDIR", "TMP", "TEMP"];
 
+/// The directory that OpenCode itself makes below the temporary directory at every start, for which the first of
+/// [`TEMPORARY`] is not asked; it ends where it cannot (1.18.18).
+pub const OWN_TEMPORARY: &str = "opencode";
+
 /// A provider SDK that is built into every version since 1.0.152.
 pub const ALWAYS_BUILT_IN: &str = "@ai-sdk/openai-compatible";
 

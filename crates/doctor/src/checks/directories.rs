@@ -99,8 +99,19 @@ pub struct Obstacle {
 
 const NOT_WRITABLE: &str = "directory-not-writable";
 
-/// What keeps a start from making a directory, or from writing in it.
+/// What keeps a start from making a directory of the user's, or from writing in it.
 pub fn obstacle(directory: &Path) -> Option<Obstacle> {
+    let above = nearest(directory).filter(|above| above.is_dir());
+    let Some(owner) = above.as_deref().and_then(other_owner) else { return unwritable(directory) };
+    let user = rustix::process::geteuid().as_raw();
+    let cause =
+        format!("{} belongs to user {owner}, and you are user {user}", above.unwrap_or_default().display());
+    let next = "start OpenCode as its owner, or with a HOME of your own (`sudo -H`)".to_owned();
+    Some(Obstacle { code: "directory-of-another-user", cause, next })
+}
+
+/// The same of a directory that may be anybody's.
+pub fn unwritable(directory: &Path) -> Option<Obstacle> {
     let Some(above) = nearest(directory) else {
         let cause = "it cannot be made there".to_owned();
         let next = "look at the directories above it".to_owned();
@@ -109,12 +120,6 @@ pub fn obstacle(directory: &Path) -> Option<Obstacle> {
     if !above.is_dir() {
         let cause = format!("{} is not a directory", above.display());
         return Some(Obstacle { code: "directory-impossible", cause, next: "move that away".to_owned() });
-    }
-    if let Some(owner) = other_owner(&above) {
-        let user = rustix::process::geteuid().as_raw();
-        let cause = format!("{} belongs to user {owner}, and you are user {user}", above.display());
-        let next = "start OpenCode as its owner, or with a HOME of your own (`sudo -H`)".to_owned();
-        return Some(Obstacle { code: "directory-of-another-user", cause, next });
     }
     let error = accessat(CWD, &above, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).err()?;
     let cause = std::io::Error::from(error).to_string();

@@ -7,6 +7,7 @@ use builder::opencode::reads;
 use memchr::memmem;
 use rustix::fs::{Access, AtFlags, CWD, accessat, statvfs};
 
+use super::directories::unwritable;
 use crate::case::Case;
 use crate::finding::{Finding, shown};
 use crate::surroundings::Surroundings;
@@ -19,6 +20,7 @@ const UNPACKED: u64 = 20_000_000;
 pub fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = processor(case).into_iter().collect();
     findings.push(temporary(case));
+    findings.extend(own_temporary(case.surroundings));
     findings
 }
 
@@ -87,9 +89,27 @@ fn temporary(case: &Case<'_>) -> Finding {
     }
 }
 
+/// Where OpenCode itself makes a directory before it does anything else.
+fn own_temporary(surroundings: &Surroundings) -> Option<Finding> {
+    let (who, path) = named(reads::TEMPORARY.get(1..).unwrap_or_default(), surroundings);
+    let cause = unwritable(&path.join(reads::OWN_TEMPORARY))?.cause;
+    let text = format!(
+        "OpenCode makes a directory in the temporary directory ({who}), and ends where it cannot: {cause}"
+    );
+    Some(
+        Finding::problem("temporary-unusable", shown(&path), text)
+            .next("set TMPDIR to a directory of your own"),
+    )
+}
+
 /// Where bun unpacks if nobody says otherwise, and who says it.
 fn usual(surroundings: &Surroundings) -> (String, PathBuf) {
-    let named = reads::TEMPORARY.iter().find_map(|name| Some((*name, surroundings.filled(name)?)));
+    named(&reads::TEMPORARY, surroundings)
+}
+
+/// The directory that the first of some variables names, else `/tmp`.
+fn named(variables: &[&str], surroundings: &Surroundings) -> (String, PathBuf) {
+    let named = variables.iter().find_map(|name| Some((*name, surroundings.filled(name)?)));
     match named {
         Some((name, value)) => (name.to_owned(), surroundings.directory().join(value)),
         None => ("the default".to_owned(), PathBuf::from("/tmp")),

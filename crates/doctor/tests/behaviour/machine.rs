@@ -38,6 +38,12 @@ fn the_temporary_directory_that_bun_uses() {
     assert_eq!(stage.codes("machine"), ["temporary ~/tmp"]);
     stage.set("BUN_TMPDIR", stage.path("gone"));
     assert_eq!(stage.codes("machine"), ["temporary-missing ~/gone"]);
+    // What bun does not need OpenCode itself does.
+    let file = stage.write("file", "");
+    stage.set("TMPDIR", &file);
+    assert_eq!(stage.codes("machine"), ["temporary-missing ~/gone", "temporary-unusable ~/file"]);
+    stage.set("TMPDIR", stage.path("is/made"));
+    assert_eq!(stage.codes("machine"), ["temporary-missing ~/gone"]);
     // The kernel's own file systems may not execute, where they are mounted as usual.
     stage.set("BUN_TMPDIR", "/proc");
     let code = stage.findings("machine")[0].code;
