@@ -3,6 +3,9 @@
 //!
 //! Two generations that run at the same time keep what only the other has; a start of either after all of
 //! them have ended leaves its own and nothing else.
+//!
+//! On a machine so slow that somebody waited for the lock in vain, and went on without it, a temporary file may be
+//! tidied away under its hands, which it then says; it becomes OpenCode all the same.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test")]
 
@@ -15,9 +18,13 @@ use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// How many at once.
 const CROWD: usize = 200;
+
+/// How long a wrapper waits for the lock.
+const LOCK: Duration = Duration::from_secs(2);
 
 /// One crowd at a time: the machine has other things to do.
 static ONE_CROWD: Mutex<()> = Mutex::new(());
@@ -51,11 +58,13 @@ fn crowd(stage: &Stage, outputs: &[&Output]) {
         command.spawn().unwrap()
     };
     let children: Vec<_> = outputs.iter().cycle().take(CROWD).map(start).collect();
+    let open = Instant::now();
     drop(closed);
     let runs: Vec<_> = children.into_iter().map(|child| child.wait_with_output().unwrap()).collect();
+    let took = open.elapsed();
     for run in runs {
         assert!(run.status.success(), "{:?}: {}", run.status, stderr(&run));
-        assert_eq!(stderr(&run), "");
+        assert!(took > LOCK || run.stderr.is_empty(), "{took:?}: {}", stderr(&run));
         // `cat` shows its own arguments: it was reached.
         assert!(run.stdout.ends_with(format!("{ARGUMENTS}\0").as_bytes()), "OpenCode did not start");
     }
