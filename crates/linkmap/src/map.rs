@@ -32,11 +32,14 @@ impl<'a> Map<'a> {
     /// The first line that is not as `docs/LINKMAP.md` says, and why.
     pub fn parse(bytes: &'a [u8]) -> Result<Map<'a>, Fault> {
         let text = checked_text(bytes)?;
+        // Once for all: a line is only looked at for them where there are any.
+        let controlled = has_control_character(text.as_bytes());
         let mut seen = Seen::default();
         let mut number = 1;
         for line in lines(text) {
             number += 1;
-            parse_line(line)
+            if controlled { check_characters(line) } else { Ok(()) }
+                .and_then(|()| parse_line(line))
                 .and_then(|line| seen.add(line))
                 .map_err(|reason| Fault { line: number, reason })?;
         }
@@ -247,12 +250,6 @@ fn line_at_end_of(bytes: &[u8]) -> u32 {
 }
 
 fn parse_line(line: &str) -> Result<Line<'_>, Reason> {
-    if line.as_bytes().contains(&b'\r') {
-        return Err(Reason::CarriageReturn);
-    }
-    if has_control_character(line.as_bytes()) {
-        return Err(Reason::ControlCharacter);
-    }
     let (word, rest) = cut(line, b'\t');
     let rest = rest.unwrap_or_default();
     match word {
@@ -267,13 +264,22 @@ fn parse_line(line: &str) -> Result<Line<'_>, Reason> {
     }
 }
 
-/// Unicode's control characters but TAB, seen in their UTF-8 form: below a blank, DEL, and U+0080 to U+009F.
-fn has_control_character(line: &[u8]) -> bool {
+fn check_characters(line: &str) -> Result<(), Reason> {
+    if line.as_bytes().contains(&b'\r') {
+        return Err(Reason::CarriageReturn);
+    }
+    if has_control_character(line.as_bytes()) { Err(Reason::ControlCharacter) } else { Ok(()) }
+}
+
+/// Unicode's control characters but TAB and the line feed, seen in their UTF-8 form: below a blank, DEL, and U+0080 to U+009F.
+fn has_control_character(text: &[u8]) -> bool {
     let mut last = 0;
-    line.iter().any(|byte| {
-        let second_half = last == 0xc2 && matches!(byte, 0x80..=0x9f);
+    text.iter().any(|byte| {
+        // Nearly every byte is neither.
+        let plain = matches!(byte, b' '..=b'~');
+        let second_half = !plain && last == 0xc2 && matches!(byte, 0x80..=0x9f);
         last = *byte;
-        second_half || matches!(byte, 0..=0x08 | 0x0a..=0x1f | 0x7f)
+        second_half || (!plain && matches!(byte, 0..=0x08 | 0x0b..=0x1f | 0x7f))
     })
 }
 

@@ -2,17 +2,15 @@
 //! the lock, each step atomic, in an order that a kill at any instant leaves repairable.
 
 use super::group::{self, Verdict};
-use super::observe::{State, exists, observe, of_written};
+use super::observe::{State, exists, observe};
 use super::running::Running;
 use super::write::{self, Place};
-use super::{Plan, directory, lock, owner, record, sweep};
+use super::{Plan, directory, lock, outdated, owner, record, sweep};
 use crate::bytes::{join, split};
 use crate::failure::{Advice, Failure, trace};
-use crate::link::Target;
-use alloc::vec::Vec;
-use linkmap::{Action, Entry, Map, Root, path_order};
+use linkmap::{Action, Entry, Root};
 use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{AtFlags, CWD, unlinkat};
+use rustix::fs::{AtFlags, unlinkat};
 use rustix::io::Errno;
 
 /// Brings everything in line. Goes on after a failure of one entry; tells the first.
@@ -30,7 +28,7 @@ pub fn lay(plan: Plan<'_>) -> Result<(), Failure> {
     }
 
     let (mut first, running) = (First::default(), Running::default());
-    let older = remove_outdated(plan, &running, &mut first);
+    let older = outdated::remove(plan, &running, &mut first);
     let write = |error| Failure::new("write", &join(path, record::NAME), error, Advice::MakeWritable);
     record::set(plan, cache.as_fd(), &older).map_err(write)?;
 
@@ -51,71 +49,14 @@ pub fn lay(plan: Plan<'_>) -> Result<(), Failure> {
 
 /// The first failure of several.
 #[derive(Default)]
-struct First(Option<Failure>);
+pub struct First(Option<Failure>);
 
 impl First {
-    fn note(&mut self, result: Result<(), Failure>) {
+    /// Keeps it, if it is the first.
+    pub fn note(&mut self, result: Result<(), Failure>) {
         if let (None, Err(failure)) = (&self.0, result) {
             self.0 = Some(failure);
         }
-    }
-}
-
-/// Removes what recorded maps had and this one has not, where it is still ours. Gives the maps of which
-/// it must stay for now, because an OpenCode of their output runs.
-fn remove_outdated(plan: Plan<'_>, running: &Running, first: &mut First) -> Vec<Vec<u8>> {
-    let recorded = match record::maps(plan) {
-        Ok(maps) => maps,
-        Err(failure) => {
-            first.note(Err(failure));
-            return Vec::new();
-        }
-    };
-    let mut stay = Vec::new();
-    for text in recorded.into_iter().filter(|text| text != plan.map.text().as_bytes()) {
-        // A damaged record names nothing; stray links in the cache are found without it.
-        let Ok(map) = Map::parse(&text) else { continue };
-        let gone = outdated(plan, &map);
-        if gone.iter().any(|path| is_in_use(path, running)) {
-            trace(&[b"an older OpenCode runs: what only it has stays until it has ended"]);
-            stay.push(text);
-            continue;
-        }
-        gone.iter().for_each(|path| first.note(remove_ours(path)));
-    }
-    stay
-}
-
-/// The places that an older map has an entry for and this one has not.
-fn outdated(plan: Plan<'_>, older: &Map<'_>) -> Vec<Vec<u8>> {
-    let gone = older.entries().filter(|old| {
-        let place = |entry: &Entry<'_>| {
-            let order = entry.root.cmp(&old.root);
-            order.then_with(|| path_order(entry.dest, old.dest))
-        };
-        plan.entries.binary_search_by(place).is_err() && old.action != Action::Keep
-    });
-    let place = |old: Entry<'_>| Some(join(plan.roots.of(old.root)?, old.dest.as_bytes()));
-    gone.filter_map(place).collect()
-}
-
-/// Whether a link leads into an output of which a program runs.
-fn is_in_use(path: &[u8], running: &Running) -> bool {
-    Target::new().read(CWD, path).is_ok_and(|target| running.has(target))
-}
-
-fn remove_ours(path: &[u8]) -> Result<(), Failure> {
-    let removed = match of_written(CWD, path) {
-        Ok(State::Ours) => {
-            trace(&[b"remove ", path]);
-            unlinkat(CWD, path, AtFlags::empty())
-        }
-        Ok(_) => Ok(()),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => Ok(()),
-        Err(error) => Err(Failure::new("remove", path, error, Advice::MakeWritable)),
     }
 }
 
@@ -277,6 +218,6 @@ fn lay_group(plan: Plan<'_>, tidy: Option<&Running>, first: &mut First) {
 
 fn withdraw_group(plan: Plan<'_>, first: &mut First) {
     for (directory, entry) in group::members(plan) {
-        first.note(remove_ours(&join(directory, entry.dest.as_bytes())));
+        first.note(outdated::remove_ours(&join(directory, entry.dest.as_bytes())));
     }
 }

@@ -9,6 +9,7 @@ mod group;
 mod lay;
 mod lock;
 pub mod observe;
+mod outdated;
 mod owner;
 mod record;
 mod running;
