@@ -92,9 +92,12 @@ fn bring_in_line(output: &Output, map: &Map<'_>, environment: &mut Environment<'
         Some(fallback) => Some((b"XDG_CACHE_HOME".as_slice(), output.path(fallback))),
         None => roots.cache_home().map(|home| (b"XDG_CACHE_HOME".as_slice(), home.to_vec())),
     });
-    if let Some(failure) = outcome.failure {
-        let strict = environment.is_on(STRICT);
-        let private = if carrier.is_some() && !strict { private::replace(environment, &roots) } else { None };
+    let strict = environment.is_on(STRICT) && outcome.failure.is_some();
+    let mut private = None;
+    if let Some(failure) = outcome.failure.or_else(|| private::obstacle(&roots)) {
+        if carrier.is_some() && !strict {
+            private = private::replace(environment, &roots);
+        }
         failure.report(match (fallback, &private) {
             _ if strict => Meanwhile::Nothing,
             (_, Some(private)) => Meanwhile::Private(private.path()),
@@ -105,13 +108,14 @@ fn bring_in_line(output: &Output, map: &Map<'_>, environment: &mut Environment<'
         if strict {
             return Err(NOT_STARTED);
         }
-        lent.extend(private.into_iter().flat_map(|private| private.lent));
     }
     roots.state().into_iter().for_each(locks::release);
     if carrier.is_some() && environment.get(b"BUN_TMPDIR").is_none() {
-        let cache = roots.of(Root::Cache).filter(|_| outcome.usable);
+        let is_writable = |cache: &&[u8]| private.is_none() || private::may_write(cache).is_ok();
+        let cache = roots.of(Root::Cache).filter(|_| outcome.usable).filter(is_writable);
         lent.extend(temporary::choose(environment, cache).map(|path| (b"BUN_TMPDIR".as_slice(), path)));
     }
+    lent.extend(private.into_iter().flat_map(|private| private.lent));
     opencode::prepare(environment, output, map, carrier, lent);
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 use crate::bytes::{decimal, join, split};
 use crate::environment::Environment;
+use crate::failure::{Advice, Failure};
 use crate::refresh::directory::open_root;
 use crate::roots::Roots;
 use alloc::vec::Vec;
@@ -107,9 +108,23 @@ pub fn replace(environment: &Environment<'_>, roots: &Roots) -> Option<Private> 
     Some(private)
 }
 
+/// Why OpenCode would end though nothing had to be laid: it writes to its data directory at every start.
+pub fn obstacle(roots: &Roots) -> Option<Failure> {
+    let data = roots.of(Root::Data)?;
+    match may_write(data) {
+        Ok(()) => None,
+        Err(Errno::NOENT) if is_possible(data, true) => None,
+        Err(error) => Some(Failure::new("write to", data, error, Advice::MakeWritable)),
+    }
+}
+
+/// Whether the user may write there.
+pub fn may_write(path: &[u8]) -> Result<(), Errno> {
+    accessat(CWD, path, Access::WRITE_OK, AtFlags::empty())
+}
+
 /// Whether a directory is there, or can come to be; writable too, if `written`.
 fn is_possible(path: &[u8], written: bool) -> bool {
-    let may_write = |path: &[u8]| accessat(CWD, path, Access::WRITE_OK, AtFlags::empty());
     match accessat(CWD, path, Access::EXISTS, AtFlags::empty()) {
         Ok(()) => return !written || may_write(path).is_ok(),
         Err(Errno::NOENT) => {}

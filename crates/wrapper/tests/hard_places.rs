@@ -102,6 +102,15 @@ fn a_read_only_home_keeps_its_configuration_and_its_keys() {
     assert!(got.last().unwrap().ends_with("keys"), "{got:?}");
     let said = stage::read(&stage.path("run/said"));
     assert!(said.contains(": read-only file system; make it writable for you, until then"), "{said}");
+
+    // The same where everything is laid already, and nothing would have to be written by the wrapper.
+    stage.start(&output);
+    let run = in_namespace(&stage, script, &[&stage.path("run"), &output.file("bin/opencode")]);
+    let got = strings(&run);
+    assert!(got.iter().any(|s| s.starts_with("XDG_DATA_HOME=")), "{got:?}");
+    assert!(!got.iter().any(|s| s.starts_with("BUN_TMPDIR=")), "{got:?}");
+    let said = stage::read(&stage.path("run/said"));
+    assert!(said.starts_with("opencode-cache: write to ") && said.lines().count() == 1, "{said}");
 }
 
 #[test]

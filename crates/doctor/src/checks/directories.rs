@@ -131,10 +131,12 @@ fn is_replaced(start: &Start) -> bool {
     start.fallback.is_some() && start.can_lend
 }
 
-/// Whether a start gives OpenCode directories outside HOME: it does where it cannot lay what it should.
+/// Whether a start gives OpenCode directories outside HOME: it does where it cannot lay what it should, and
+/// where OpenCode could not write to its data directory.
 fn is_elsewhere(start: &Start) -> bool {
     let blocked = start.root(Root::Cache).is_some_and(|cache| obstacle(cache).is_some());
-    start.can_lend && blocked && !start.is_laid(Root::Cache)
+    let data = start.root(Root::Data).is_some_and(|data| obstacle(data).is_some());
+    start.can_lend && (data || blocked && !start.is_laid(Root::Cache))
 }
 
 fn instead(start: &Start) -> &'static str {

@@ -83,7 +83,7 @@ fn directories_that_cannot_be_written() {
     let stage = Stage::new();
     let home = stage.path("home");
     stage.write("home/.local", "a file");
-    assert_eq!(stage.codes("directories")[2], "directory-impossible ~/home/.local/share/opencode");
+    assert_eq!(stage.codes("directories")[2], "directory-elsewhere ~/home/.local/share/opencode");
     fs::remove_file(home.join(".local")).unwrap();
     fs::set_permissions(&home, fs::Permissions::from_mode(0o555)).unwrap();
     let codes = stage.codes("directories");

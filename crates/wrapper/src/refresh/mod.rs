@@ -96,12 +96,9 @@ impl<'a> Plan<'a> {
             return Ok(false);
         }
         for root in [Root::Cache, Root::Data] {
-            let mut base = None;
             for (directory, entry) in self.entries_of(root) {
-                let base = match root {
-                    Root::Cache => &cache,
-                    _ => base.get_or_insert_with(|| Base::opened(directory)),
-                };
+                // The data directory has one entry, if any.
+                let base = if root == Root::Cache { &cache } else { &Base::at(directory) };
                 if !self.observe(base, &entry)?.is_settled(&entry) {
                     return Ok(false);
                 }
