@@ -7,6 +7,13 @@ use linkmap::names_output;
 use rustix::fd::AsFd;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
+/// Whether the process of this number is an OpenCode, or a wrapper that is about to become one.
+pub fn is_opencode(process: &[u8]) -> bool {
+    let mut program = Target::new();
+    let path = join(&join(b"/proc", process), b"exe");
+    program.read(CWD, path.as_slice()).is_ok_and(names_output)
+}
+
 /// Calls `see` with the number of each process whose program lies in an output, and that program. This
 /// process is none of them.
 pub fn each_opencode(see: &mut dyn FnMut(&[u8], &[u8])) {

@@ -4,14 +4,16 @@
 use super::running::Running;
 use crate::link::Target;
 use crate::listing;
+use crate::processes;
 use linkmap::{OWN_PREFIX, names_output};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, FileType, unlinkat};
 use rustix::io::Errno;
 
-/// Removes temporary files of wrappers that are gone (under the lock all others are).
+/// Removes temporary files of wrappers that are gone. One that waited for the lock in vain works without it,
+/// and is not gone.
 pub fn temporary_files(directory: BorrowedFd<'_>) -> Result<(), Errno> {
-    names(directory, |name, _| is_temporary(name))
+    names(directory, |name, _| is_temporary(name) && !processes::is_opencode(process_of(name)))
 }
 
 /// Removes links into outputs that `wanted` does not know. For directories below the cache root,
@@ -42,6 +44,12 @@ fn is_unused_link_of_ours(directory: BorrowedFd<'_>, name: &[u8], running: &Runn
     target.read(directory, name).is_ok_and(|target| names_output(target) && !running.has(target))
 }
 
+/// The number in the name of a temporary file.
+fn process_of(name: &[u8]) -> &[u8] {
+    let rest = name.strip_prefix(OWN_PREFIX.as_bytes()).unwrap_or_default();
+    rest.split(|byte| *byte == b'-').next().unwrap_or_default()
+}
+
 /// `.opencode-cache-<digits>-<digits>`, exactly.
 fn is_temporary(name: &[u8]) -> bool {
     let Some(rest) = name.strip_prefix(OWN_PREFIX.as_bytes()) else {
@@ -54,11 +62,12 @@ fn is_temporary(name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_temporary;
+    use super::{is_temporary, process_of};
 
     #[test]
     fn only_our_own_pattern_is_temporary() {
         assert!(is_temporary(b".opencode-cache-12-0"));
+        assert_eq!(process_of(b".opencode-cache-12-0"), b"12");
         assert!(!is_temporary(b".opencode-cache-state"));
         assert!(!is_temporary(b".opencode-cache-12-"));
         assert!(!is_temporary(b".opencode-cache-12-0-1"));
