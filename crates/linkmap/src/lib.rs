@@ -30,7 +30,7 @@ mod sum;
 mod word;
 
 pub use fault::{Fault, Reason};
-pub use map::Map;
+pub use map::{Item, Map};
 #[cfg(feature = "alloc")]
 pub use owned::LinkMap;
 pub use path::{is_digest, names_output, path_order};

@@ -15,6 +15,15 @@ pub struct Map<'a> {
     fallback: Option<&'a str>,
 }
 
+/// A line of which there may be many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// A variable's default.
+    Env(EnvDefault<'a>),
+    /// A destination.
+    Entry(Entry<'a>),
+}
+
 /// One line, parsed alone.
 enum Line<'a> {
     Exec(&'a str),
@@ -31,6 +40,15 @@ impl<'a> Map<'a> {
     /// # Errors
     /// The first line that is not as `docs/LINKMAP.md` says, and why.
     pub fn parse(bytes: &'a [u8]) -> Result<Map<'a>, Fault> {
+        Map::parse_each(bytes, &mut |_| {})
+    }
+
+    /// The same, for who goes through the lines anyway: `see` gets each as it is found to be right. What it
+    /// got counts only if the whole map is.
+    ///
+    /// # Errors
+    /// As [`Map::parse`].
+    pub fn parse_each(bytes: &'a [u8], see: &mut dyn FnMut(Item<'a>)) -> Result<Map<'a>, Fault> {
         let text = checked_text(bytes)?;
         // Once for all: a line is only looked at for them where there are any.
         let controlled = has_control_character(text.as_bytes());
@@ -40,7 +58,16 @@ impl<'a> Map<'a> {
             number += 1;
             if controlled { check_characters(line) } else { Ok(()) }
                 .and_then(|()| parse_line(line))
-                .and_then(|line| seen.add(line))
+                .and_then(|line| {
+                    let item = match line {
+                        Line::Env(default) => Some(Item::Env(default)),
+                        Line::Entry(entry) => Some(Item::Entry(entry)),
+                        _ => None,
+                    };
+                    seen.add(line)?;
+                    item.into_iter().for_each(&mut *see);
+                    Ok(())
+                })
                 .map_err(|reason| Fault { line: number, reason })?;
         }
         let missing = |reason| Fault { line: number, reason };

@@ -33,9 +33,10 @@ use alloc::vec::Vec;
 use carrier::Carrier;
 use environment::Environment;
 use failure::{Advice, Failure, Meanwhile, trace};
-use linkmap::{Map, Root};
-use output::Output;
+use linkmap::Root;
+use output::{Output, Wanted};
 use process::Started;
+use refresh::Plan;
 use roots::Roots;
 
 /// Exit status where the user wants no OpenCode without a whole refresh (`OPENCODE_CACHE_STRICT=1`):
@@ -59,8 +60,8 @@ pub fn launch(started: Started<'_>) -> i32 {
     trace(&[b"output ", output.root()]);
     let text = output.read_map();
     let target = match text.as_deref().map_err(Clone::clone).and_then(|text| output.parse(text)) {
-        Ok(map) => match bring_in_line(&output, &map, &mut environment) {
-            Ok(()) => output.path(map.exec()),
+        Ok(wanted) => match bring_in_line(&output, &wanted, &mut environment) {
+            Ok(()) => output.path(wanted.map.exec()),
             Err(status) => return status,
         },
         Err(failure) => {
@@ -82,10 +83,11 @@ pub fn launch(started: Started<'_>) -> i32 {
 const STRICT: &[u8] = b"OPENCODE_CACHE_STRICT";
 
 /// The user's directories and environment as the map wants them. An error is the exit status.
-fn bring_in_line(output: &Output, map: &Map<'_>, environment: &mut Environment<'_>) -> Result<(), i32> {
+fn bring_in_line(output: &Output, wanted: &Wanted<'_>, environment: &mut Environment<'_>) -> Result<(), i32> {
+    let map = &wanted.map;
     let carrier = Carrier::available(environment, map);
     let roots = Roots::choose(environment, map, carrier.is_some());
-    let outcome = refresh::refresh(output, map, &roots);
+    let outcome = refresh::refresh(Plan { output, map, entries: &wanted.entries, roots: &roots });
     let mut lent = Vec::new();
     let fallback = map.fallback().filter(|_| !outcome.usable);
     lent.extend(match fallback {
@@ -116,7 +118,7 @@ fn bring_in_line(output: &Output, map: &Map<'_>, environment: &mut Environment<'
         lent.extend(temporary::choose(environment, cache).map(|path| (b"BUN_TMPDIR".as_slice(), path)));
     }
     lent.extend(private.into_iter().flat_map(|private| private.lent));
-    opencode::prepare(environment, output, map, carrier, lent);
+    opencode::prepare(environment, output, wanted, carrier, lent);
     Ok(())
 }
 

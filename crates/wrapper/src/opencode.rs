@@ -4,9 +4,9 @@
 use crate::carrier::Carrier;
 use crate::environment::Environment;
 use crate::failure::trace;
-use crate::output::Output;
+use crate::output::{Output, Wanted};
 use alloc::vec::Vec;
-use linkmap::{EnvValue, Map};
+use linkmap::EnvValue;
 
 /// Variables of OpenCode's own namespace need not be taken back: no other program reads them.
 const OPENCODE_PREFIX: &str = "OPENCODE_";
@@ -20,12 +20,12 @@ const PROXIES: [&[u8]; 6] =
 pub fn prepare(
     environment: &mut Environment<'_>,
     output: &Output,
-    map: &Map<'_>,
+    wanted: &Wanted<'_>,
     carrier: Option<Carrier>,
     places: Vec<(&'static [u8], Vec<u8>)>,
 ) {
     let mut lent: Vec<(&[u8], Vec<u8>)> = Vec::new();
-    for default in map.env() {
+    for default in &wanted.env {
         let name = default.name.as_bytes();
         if environment.get(name).is_some() {
             trace(&[b"variable ", name, b": the user's own"]);
@@ -43,7 +43,7 @@ pub fn prepare(
             false => lent.push((name, value)),
         }
     }
-    let Some((carrier, restore)) = carrier.zip(map.restore()) else {
+    let Some((carrier, restore)) = carrier.zip(wanted.map.restore()) else {
         trace(&[b"nothing is lent: every variable that could name the restore plugin is the user's"]);
         return;
     };

@@ -6,7 +6,7 @@ use crate::failure::{Advice, Failure};
 use crate::link::Target;
 use alloc::vec::Vec;
 use core::mem::ManuallyDrop;
-use linkmap::{MAX_BYTES, Map};
+use linkmap::{Entry, EnvDefault, Item, MAX_BYTES, Map};
 use rustix::buffer::spare_capacity;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -21,6 +21,16 @@ const USUAL_MAP: usize = 4096;
 /// An output directory, by its absolute path.
 pub struct Output {
     root: Vec<u8>,
+}
+
+/// A link map and its lines, read once.
+pub struct Wanted<'a> {
+    /// The map.
+    pub map: Map<'a>,
+    /// What is to stand where.
+    pub entries: Vec<Entry<'a>>,
+    /// Defaults of variables.
+    pub env: Vec<EnvDefault<'a>>,
 }
 
 impl Output {
@@ -65,14 +75,20 @@ impl Output {
             .map_err(|error| Failure::new("read", &path, error, Advice::BuildAgain))
     }
 
-    /// The link map, checked whole.
-    pub fn parse<'a>(&self, text: &'a [u8]) -> Result<Map<'a>, Failure> {
-        Map::parse(text).map_err(|fault| {
+    /// The link map, checked whole, and its lines.
+    pub fn parse<'a>(&self, text: &'a [u8]) -> Result<Wanted<'a>, Failure> {
+        let (mut entries, mut env) = (Vec::with_capacity(16), Vec::with_capacity(8));
+        let map = Map::parse_each(text, &mut |item| match item {
+            Item::Entry(entry) => entries.push(entry),
+            Item::Env(default) => env.push(default),
+        });
+        let map = map.map_err(|fault| {
             let path = self.path("linkmap");
             let line = decimal(fault.line);
             let cause = [b"line ", line.as_slice(), b": ", fault.reason.text().as_bytes()].concat();
             Failure::because("read", &path, &cause, Advice::BuildAgain)
-        })
+        })?;
+        Ok(Wanted { map, entries, env })
     }
 }
 

@@ -137,9 +137,7 @@ pub struct Outcome {
 }
 
 /// Brings the user's directories in line with the map.
-pub fn refresh(output: &Output, map: &Map<'_>, roots: &Roots) -> Outcome {
-    let entries: Vec<_> = map.entries().collect();
-    let plan = Plan { output, map, roots, entries: &entries };
+pub fn refresh(plan: Plan<'_>) -> Outcome {
     match plan.is_possible().and_then(|()| plan.refresh()) {
         Ok(()) => Outcome { failure: None, usable: true },
         Err(failure) => Outcome { failure: Some(failure), usable: plan.is_usable() },
