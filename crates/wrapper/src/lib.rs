@@ -112,7 +112,7 @@ fn bring_in_line(output: &Output, wanted: &Wanted<'_>, environment: &mut Environ
         }
     }
     roots.state().into_iter().for_each(locks::release);
-    if carrier.is_some() && environment.get(b"BUN_TMPDIR").is_none() {
+    if carrier.is_some() && environment.get(b"BUN_TMPDIR").is_none_or(<[u8]>::is_empty) {
         let is_writable = |cache: &&[u8]| private.is_none() || private::may_write(cache).is_ok();
         let cache = roots.of(Root::Cache).filter(|_| outcome.usable).filter(is_writable);
         lent.extend(temporary::choose(environment, cache).map(|path| (b"BUN_TMPDIR".as_slice(), path)));

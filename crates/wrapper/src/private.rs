@@ -40,11 +40,12 @@ pub fn usual_temporary<'e>(environment: &'e Environment<'_>) -> &'e [u8] {
 /// A directory that only this user can enter, created if need be; one from which libraries can be loaded,
 /// if `for_programs`.
 pub fn directory(environment: &Environment<'_>, for_programs: bool) -> Option<Vec<u8>> {
-    let runtime = environment.get(b"XDG_RUNTIME_DIR").filter(|path| path.starts_with(b"/"));
+    let runtime = environment.get(b"XDG_RUNTIME_DIR");
     let others = [usual_temporary(environment), b"/tmp", b"/var/tmp", b"/dev/shm"];
     let own = geteuid().as_raw();
     let name = [b"opencode-cache-".as_slice(), &decimal(own)].concat();
-    runtime.into_iter().chain(others).find_map(|above| {
+    let absolute = |above: &&[u8]| above.starts_with(b"/");
+    runtime.into_iter().chain(others).filter(absolute).find_map(|above| {
         let path = join(above, &name);
         match mkdirat(CWD, path.as_slice(), Mode::RWXU) {
             Ok(()) | Err(Errno::EXIST) => {}

@@ -183,6 +183,22 @@ fn a_file_that_git_tracks_is_left_alone_and_nothing_laid_beside_it() {
 }
 
 #[test]
+fn without_memory_opencode_is_started_as_it_is() {
+    let (stage, output) = stage();
+    let source = output.file("cache/models.json");
+    fs::File::options().write(true).open(&source).unwrap().set_len(48 << 20).unwrap();
+    // Enough for `cat`, not for a copy of that.
+    let script = "ulimit -v 32768; exec \"$0\" \"$1\"";
+    let mut command = Command::new(stage::program("sh"));
+    command.args(["-c", script]).arg(output.file("bin/opencode")).arg(ENVIRONMENT);
+    let run = command.env_clear().env("HOME", stage.path("home")).output().unwrap();
+    assert!(run.status.success(), "{:?} {}", run.status, stage::stderr(&run));
+    let got = strings(&run);
+    assert!(got.contains(&format!("HOME={}", stage.path("home").display())), "{got:?}");
+    assert!(!got.iter().any(|variable| variable.starts_with("XDG_CACHE_HOME=")), "{got:?}");
+}
+
+#[test]
 fn strict_means_all_or_nothing_and_trace_tells() {
     let (stage, output) = stage();
     let run = stage.command(&output).env("OPENCODE_CACHE_STRICT", "1").arg("/dev/null").output().unwrap();

@@ -53,6 +53,12 @@ fn unpacked_libraries_go_when_nobody_has_them() {
     let expected = format!("BUN_TMPDIR={}", unpacked(&stage).display());
     assert!(stage::strings(&run).contains(&expected));
 
+    // The user's own wins, and an empty one is none.
+    for (users, expected) in [("/mine", "BUN_TMPDIR=/mine"), ("", expected.as_str())] {
+        let run = stage.command(&output).env("BUN_TMPDIR", users).arg(stage::ENVIRONMENT).output().unwrap();
+        assert!(stage::strings(&run).contains(&expected.to_owned()), "{users:?}");
+    }
+
     let left = unpacked(&stage).join(".0123456789abcdef-00000000.so");
     write(&left, "left");
     // Other tests' OpenCodes run: it might be one of theirs that is about to load it.
