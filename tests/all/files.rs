@@ -16,7 +16,7 @@ pub const CASES: &[Case] =
     &[case("output_unchanged_where_it_could_be_written", output_unchanged), case("home_holds_links", home)];
 
 /// Where OpenCode and the bun in it keep files of their own, offline and without us too.
-const OPENCODES: &[&str] = &[".local/share/opencode/", ".local/state/opencode/", ".cache-nix/bun/"];
+const OPENCODES: &[&str] = &[".local/share/opencode/", ".local/state/opencode/", ".cache-nix/bun/", UNPACKED];
 /// The user's, those that were copied for OpenCode to write, and what OpenCode writes into every config directory.
 const OWN_FILES: &[&str] = &[
     ".cache-nix/opencode/.opencode-cache-state",
@@ -53,7 +53,11 @@ fn output_unchanged() {
     tree::StorePath::resolve(copy.path()).unwrap().verify().unwrap();
 }
 
-/// After two runs, HOME holds links into the output and files that OpenCode itself wrote, nothing of ours besides.
+/// Where bun unpacks libraries that it does not remove.
+const UNPACKED: &str = ".cache-nix/opencode/.opencode-cache-tmp/";
+
+/// After two runs, HOME holds links into the output and files that OpenCode itself wrote, nothing of ours besides; and of
+/// the libraries that each unpacked those of the second.
 fn home() {
     let output = Output::shared();
     let desk = crate::answers::desk(Outside::Refused, Script::saying("an answer"));
@@ -64,7 +68,10 @@ fn home() {
         let ran = desk.run(&command, NO_STALL);
         assert!(ran.stdout.contains("an answer"), "{ran:?}");
     }
-    for (path, found) in desk.home() {
+    let home = desk.home();
+    let unpacked = home.keys().filter(|path| path.starts_with(UNPACKED)).count();
+    assert!(unpacked <= 1, "{unpacked} files are left in {UNPACKED}");
+    for (path, found) in home {
         match found {
             Found::Link(target) => {
                 assert!(target.starts_with(output.path()), "{path} leads to {}", target.display());
