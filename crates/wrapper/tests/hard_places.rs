@@ -183,6 +183,52 @@ fn a_file_that_git_tracks_is_left_alone_and_nothing_laid_beside_it() {
 }
 
 #[test]
+fn home_and_a_cache_home_that_are_links() {
+    let (stage, output) = stage();
+    fs::create_dir_all(stage.path("disk/home")).unwrap();
+    fs::create_dir_all(stage.path("disk/cache")).unwrap();
+    link(stage.path("disk/home"), &stage.path("linked"));
+    link(stage.path("disk/cache"), &stage.path("cache"));
+    let mut command = stage.command(&output);
+    command.env("HOME", stage.path("linked")).env("XDG_CACHE_HOME", stage.path("cache")).arg("/dev/null");
+    let run = command.output().unwrap();
+    assert_eq!((run.status.code(), stage::stderr(&run)), (Some(0), String::new()));
+    output.assert_link(
+        &stage.path("disk/cache/opencode/packages/plugin@latest"),
+        "cache/packages/plugin@latest",
+    );
+    output.assert_link(&stage.path("disk/home/.config/opencode/node_modules"), "config/node_modules");
+    assert!(stage.path("linked").is_symlink() && stage.path("cache").is_symlink());
+}
+
+#[test]
+fn a_cache_home_of_the_users_own_that_cannot_be_written() {
+    let (stage, output) = stage();
+    let mut command = stage.command(&output);
+    let got = got(command.env("XDG_CACHE_HOME", "/proc/self"), "create /proc/self/opencode: ");
+    assert_eq!(Path::new(&got["XDG_CACHE_HOME"]), output.file("fallback"));
+    assert_eq!(got["OPENCODE_CACHE_USER_XDG_CACHE_HOME"], "/proc/self");
+}
+
+#[test]
+fn where_programs_are_forbidden_another_place_is_found() {
+    let (stage, output) = stage();
+    for directory in ["noexec", "run"] {
+        fs::create_dir(stage.path(directory)).unwrap();
+    }
+    // First only the temporary directory, then HOME as well.
+    let script = "mount -t tmpfs -o noexec none \"$1\" && export TMPDIR=\"$1\" XDG_RUNTIME_DIR=\"$2\" &&
+        \"$3\" /proc/self/environ && mount -t tmpfs -o noexec none \"$HOME\" && \"$3\" /proc/self/environ";
+    let wrapper = output.file("bin/opencode");
+    let run = in_namespace(&stage, script, &[&stage.path("noexec"), &stage.path("run"), &wrapper]);
+    let places = strings(&run).into_iter().filter_map(|s| Some(s.strip_prefix("BUN_TMPDIR=")?.to_owned()));
+    let places: Vec<_> = places.map(std::path::PathBuf::from).collect();
+    assert_eq!(places.len(), 2, "{places:?}");
+    assert_eq!(places[0], stage.cache(".opencode-cache-tmp"));
+    assert!(places[1].starts_with(stage.path("run")), "{places:?}");
+}
+
+#[test]
 fn without_memory_opencode_is_started_as_it_is() {
     let (stage, output) = stage();
     let source = output.file("cache/models.json");
