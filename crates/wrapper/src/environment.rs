@@ -1,5 +1,5 @@
-//! The environment: the user's, and what OpenCode gets of it. Owns which variables are set and how
-//! they are described to the restore plugin, which takes them back before tools start. Never reads a file.
+//! The environment: the user's strings, and how what is lent to OpenCode is described to the restore plugin,
+//! which takes it back before tools start. Which variables those are, `opencode` knows.
 
 use alloc::borrow::Cow;
 use alloc::ffi::CString;

@@ -12,10 +12,8 @@
 mod stage;
 
 use linkmap::Root;
-use stage::{ARGUMENTS, Output, Stage, Wanted, stderr};
+use stage::{ARGUMENTS, Output, Stage, Wanted, program, stderr};
 use std::collections::BTreeMap;
-use std::io::Read;
-use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,31 +27,16 @@ const LOCK: Duration = Duration::from_secs(2);
 /// One crowd at a time: the machine has other things to do.
 static ONE_CROWD: Mutex<()> = Mutex::new(());
 
-/// What a child of the crowd is to become, and with which home.
-const PROGRAM: &str = "CROWD_PROGRAM";
-const HOME: &str = "CROWD_HOME";
-
-/// Not a test: each child of a crowd. It waits until the gate opens, then becomes the wrapper.
-#[test]
-#[ignore = "started by the crowds"]
-fn child() {
-    let (Some(program), Some(home)) = (std::env::var_os(PROGRAM), std::env::var_os(HOME)) else {
-        return;
-    };
-    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
-    let error = Command::new(program).arg(ARGUMENTS).env_clear().env("HOME", home).exec();
-    panic!("{error}");
-}
-
 /// Starts a crowd, of each output as many as of the others, all behind one gate; opens it; waits for all.
 fn crowd(stage: &Stage, outputs: &[&Output]) {
     let _alone = ONE_CROWD.lock().unwrap_or_else(PoisonError::into_inner);
     // Reading from it ends, for all at once, when the only writing end is closed.
     let (gate, closed) = std::io::pipe().unwrap();
     let start = |output: &&Output| -> Child {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--ignored", "--exact", "child", "--nocapture"]);
-        command.env(PROGRAM, output.file("bin/opencode")).env(HOME, stage.path("home"));
+        // A shell waits at the gate, and becomes the wrapper when it opens.
+        let mut command = Command::new(program("sh"));
+        command.args(["-c", "read _; exec \"$0\" \"$1\""]).arg(output.file("bin/opencode")).arg(ARGUMENTS);
+        command.env_clear().env("HOME", stage.path("home"));
         command.stdin(gate.try_clone().unwrap()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.spawn().unwrap()
     };

@@ -56,7 +56,7 @@ fn what_is_switched_off_is_not_asked_for() {
         r#"{ "provider": { "a": { "npm": "a-sdk" }, "b": { "npm": "b-sdk" }, "c": { "npm": "c-sdk" } },
              "disabled_providers": ["a"], "plugin": ["opencode-copilot-auth@1.0.0"] }"#,
     );
-    stage.write("work/opencode.json", r#"{ "enabled_providers": ["a", "c"] }"#);
+    stage.write("project/opencode.json", r#"{ "enabled_providers": ["a", "c"] }"#);
     let codes = stage.codes("asked-for");
     assert_eq!(
         codes,
@@ -64,7 +64,7 @@ fn what_is_switched_off_is_not_asked_for() {
             "config ~/home/.config/opencode/opencode.json",
             "asked-not-captured provider SDK c-sdk",
             "asked-passed-over plugin opencode-copilot-auth@1.0.0",
-            "config ~/work/opencode.json",
+            "config ~/project/opencode.json",
         ]
     );
 }
@@ -89,15 +89,15 @@ fn a_binary_that_does_not_say_what_is_built_in() {
 #[test]
 fn every_place_that_opencode_reads() {
     let mut stage = Stage::new();
-    stage.here = "work/below/here";
+    stage.here = "project/below/here";
     for (file, name) in [
         ("home/.config/opencode/config.json", "a"),
         ("home/.config/opencode/opencode.json", "b"),
         ("home/.config/opencode/opencode.jsonc", "c"),
         ("managed/opencode.json", "d"),
-        ("work/below/here/opencode.json", "e"),
-        ("work/opencode.jsonc", "f"),
-        ("work/below/.opencode/opencode.json", "g"),
+        ("project/below/here/opencode.json", "e"),
+        ("project/opencode.jsonc", "f"),
+        ("project/below/.opencode/opencode.json", "g"),
         ("home/.opencode/opencode.jsonc", "h"),
         ("directory/opencode.json", "i"),
         ("file.json", "j"),
@@ -146,9 +146,9 @@ fn dependencies_of_configuration_directories() {
     stage.write("home/.config/opencode/package.json", wanted);
     // Laid at the next start, so captured.
     assert_eq!(stage.codes("asked-for"), ["config-none configuration"]);
-    stage.write("work/.opencode/package.json", wanted);
-    let lacking = "dependencies-not-captured ~/work/.opencode/package.json";
+    stage.write("project/.opencode/package.json", wanted);
+    let lacking = "dependencies-not-captured ~/project/.opencode/package.json";
     assert_eq!(stage.codes("asked-for"), [lacking]);
-    stage.write("work/.opencode/node_modules/zod/index.js", "");
+    stage.write("project/.opencode/node_modules/zod/index.js", "");
     assert_eq!(stage.codes("asked-for"), ["config-none configuration"]);
 }

@@ -57,12 +57,12 @@ fn a_tool_without_the_package_that_it_imports() {
     stage.write("home/.config/opencode/tool/mine.ts", TOOL);
     // Types only: gone when it runs.
     let plugin = "import { Plugin } from '@opencode-ai/plugin'\nexport const P: Plugin = async () => ({})\n";
-    stage.write("work/.opencode/plugin/types.ts", plugin);
+    stage.write("project/.opencode/plugin/types.ts", plugin);
     assert_eq!(stage.codes("tools"), ["tools custom tools and plugins"]);
-    stage.write("work/.opencode/tools/mine.js", TOOL);
-    stage.write("work/.opencode/tools/mine.md", TOOL);
-    assert_eq!(stage.codes("tools"), ["tool-without-package ~/work/.opencode/tools/mine.js"]);
-    stage.write("work/node_modules/@opencode-ai/plugin/index.js", "");
+    stage.write("project/.opencode/tools/mine.js", TOOL);
+    stage.write("project/.opencode/tools/mine.md", TOOL);
+    assert_eq!(stage.codes("tools"), ["tool-without-package ~/project/.opencode/tools/mine.js"]);
+    stage.write("project/node_modules/@opencode-ai/plugin/index.js", "");
     assert_eq!(stage.codes("tools"), ["tools custom tools and plugins"]);
     // Dependencies of the user's own, without it.
     stage.write("home/.config/opencode/node_modules/mine/index.js", "");

@@ -17,11 +17,11 @@ fn the_output_that_is_meant() {
     };
     assert_eq!(found(&stage, None).unwrap(), stage.output('a'));
     stage.write_output('b', "online");
-    stage.link(&stage.output('b'), &stage.path("work/result"));
+    stage.link(&stage.output('b'), &stage.path("project/result"));
     assert_eq!(found(&stage, None).unwrap(), stage.output('b'));
-    assert_eq!(found(&stage, Some("work/result/bin/opencode")).unwrap(), stage.output('b'));
+    assert_eq!(found(&stage, Some("project/result/bin/opencode")).unwrap(), stage.output('b'));
     assert_eq!(found(&stage, Some("home")).unwrap_err().code(), "output-unreadable");
-    fs::remove_file(stage.path("work/result")).unwrap();
+    fs::remove_file(stage.path("project/result")).unwrap();
     stage.set("PATH", stage.path("home"));
     assert_eq!(found(&stage, None).unwrap_err().code(), "no-output");
 }
@@ -74,7 +74,7 @@ fn paths_that_are_no_text() {
     let home = [stage.path("").into_os_string().into_vec(), b"h\xff\x1b".to_vec()].concat();
     let home = std::ffi::OsString::from_vec(home);
     fs::create_dir(&home).unwrap();
-    request.surroundings = Surroundings::new([("HOME".into(), home)], stage.path("work"));
+    request.surroundings = Surroundings::new([("HOME".into(), home)], stage.path("project"));
     let report = examine(&request).unwrap();
     let text = format!("{report:?}");
     assert!(text.contains("h\u{fffd}?/.cache-nix/opencode"), "{text}");

@@ -32,9 +32,9 @@ impl Stage {
             variables: Vec::new(),
             configs: Vec::new(),
             processor: None,
-            here: "work",
+            here: "project",
         };
-        for name in ["home", "work/.git", "tmp", "managed"] {
+        for name in ["home", "project/.git", "tmp", "managed"] {
             fs::create_dir_all(stage.path(name)).unwrap();
         }
         stage.write_output('a', "offline");
