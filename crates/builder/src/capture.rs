@@ -142,7 +142,7 @@ impl Capture {
         let permits = Arc::new(Semaphore::new(parallel()));
         let mut running = JoinSet::new();
         for (name, exercise) in self.lock.exercises.clone() {
-            let is_command = matches!(exercise.kind, ExerciseKind::Command { .. });
+            let is_command = matches!(exercise.kind, ExerciseKind::Command(_));
             if emit::tree_of(&exercise).is_none() && !is_command {
                 continue;
             }

@@ -139,8 +139,10 @@ pub async fn perform(
     env.extend(opencode::populate_environment(registry, system));
     env.extend_from_slice(outlet.environment());
     let result = match kind {
-        ExerciseKind::Command { run } => command(stage, run, &env).await.map(|()| Outcome::Filled),
-        ExerciseKind::SharedTree { .. } => Err(Error::Unsupported { kind: kind.as_str() }),
+        ExerciseKind::Command(wanted) => command(stage, &wanted.run, &env).await.map(|()| Outcome::Filled),
+        ExerciseKind::SharedTree { .. }
+        | ExerciseKind::LanguageServer { .. }
+        | ExerciseKind::Grammars { .. } => Err(Error::Unsupported { kind: kind.as_str() }),
         _ => through_server(stage, kind, &env).await,
     };
     llm.shutdown().await;

@@ -155,9 +155,10 @@ impl Wishes {
         kinds.extend(self.plugins.iter().map(plugin));
         kinds.extend(self.providers.iter().map(provider));
         kinds.extend(
-            self.manifest.exercises.iter().map(|(name, exercise)| {
-                (ExerciseKind::Command { run: exercise.clone() }, Some(name.as_str()))
-            }),
+            self.manifest
+                .exercises
+                .iter()
+                .map(|(name, exercise)| (ExerciseKind::Command(exercise.clone()), Some(name.as_str()))),
         );
         kinds.into_iter().filter_map(|(kind, qualifier)| Some((kind.name(qualifier).ok()?, kind))).collect()
     }

@@ -275,7 +275,10 @@ impl Recording<'_> {
                 self.pin(lock, &name, id, &record).await?;
             }
         }
-        lock.exercises.insert(name, Exercise { kind, tags, absent, packages: resolved });
+        lock.exercises.insert(
+            name,
+            Exercise { kind, tags, absent, packages: resolved, fills: BTreeSet::new(), proof: None },
+        );
         Ok(())
     }
 
@@ -321,6 +324,9 @@ fn empty_lock(opencode: Version, systems: BTreeMap<System, lock::Artifact>) -> L
         downloads: BTreeMap::new(),
         catalogue: None,
         models: BTreeMap::new(),
+        programs: BTreeMap::new(),
+        pins: BTreeMap::new(),
+        before: None,
     }
 }
 

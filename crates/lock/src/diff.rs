@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::{
+    date::Date,
     https_url::HttpsUrl,
     lockfile::{Artifact, Catalogue, ExerciseName, Lock},
     package::{PackageId, PackageName},
@@ -32,6 +33,12 @@ pub struct Diff {
     pub catalogue: Option<Change<Option<Catalogue>>>,
     /// The providers whose number of models changed.
     pub models: BTreeMap<String, Change<u32>>,
+    /// The programs.
+    pub programs: Keys<String>,
+    /// The packages that are pinned by hand.
+    pub pins: BTreeMap<PackageName, Change<Option<Version>>>,
+    /// The day as of which packages are resolved, where it changed.
+    pub before: Option<Change<Option<Date>>>,
 }
 
 /// A value before and after.
@@ -65,6 +72,9 @@ pub fn diff(old: &Lock, new: &Lock) -> Diff {
         downloads: keys(&old.downloads, &new.downloads),
         catalogue: changed(&old.catalogue, &new.catalogue),
         models: changes(&old.models, &new.models, |count| count.copied().unwrap_or(0)),
+        programs: keys(&old.programs, &new.programs),
+        pins: changes(&old.pins, &new.pins, |version| version.cloned()),
+        before: changed(&old.before, &new.before),
     }
 }
 
@@ -112,6 +122,9 @@ impl Diff {
             && self.downloads.is_empty()
             && self.catalogue.is_none()
             && self.models.is_empty()
+            && self.programs.is_empty()
+            && self.pins.is_empty()
+            && self.before.is_none()
     }
 
     /// What changed, for people: one line each, beginning with `+` (added), `-` (removed) or `~` (changed). A package
@@ -133,6 +146,13 @@ impl Diff {
         }
         for (provider, Change { from, to }) in &self.models {
             lines.push(format!("~ models {provider} {from} -> {to}"));
+        }
+        key_lines(&mut lines, "program", &self.programs);
+        for (name, change) in &self.pins {
+            lines.push(format!("{} pin {name}", sign(change)));
+        }
+        if let Some(change) = &self.before {
+            lines.push(format!("{} before", sign(change)));
         }
         lines
     }

@@ -8,12 +8,14 @@
 //! It is pure: no I/O, no clock, no environment, no async, no printing. It never resolves a version and never
 //! contacts anything; it knows nothing of OpenCode's behaviour.
 
+mod command;
 mod https_url;
 mod json;
 mod macros;
 mod nearest;
 mod position;
 
+pub mod date;
 pub mod diff;
 pub mod lockfile;
 pub mod manifest;
@@ -24,13 +26,15 @@ pub mod sri;
 pub mod system;
 pub mod version;
 
+pub use command::{Command, Reply};
+pub use date::Date;
 pub use diff::{Diff, diff};
 pub use https_url::{Error as HttpsUrlError, HttpsUrl};
 pub use lockfile::{
     Archive, Artifact, ArtifactSource, Catalogue, Download, Exercise, ExerciseKind, ExerciseName, Field,
-    Known, Lock, Package, PackageManifest, Pin, Reach, manifest_fields,
+    Fill, FillRoot, Known, Lock, Package, PackageManifest, Pin, Proof, Reach, manifest_fields,
 };
-pub use manifest::{Manifest, Profile, Wanted};
+pub use manifest::{Manifest, Profile, Ripgrep, Wanted};
 pub use package::{PackageId, PackageName};
 pub use position::Position;
 pub use rel_path::RelPath;

@@ -1,8 +1,11 @@
 //! Property: a manifest means what its keys say, and a text without keys means the defaults.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
-use lock::{Manifest, Profile, System, Wanted};
+use lock::{Manifest, Profile, Reply, Ripgrep, System, Wanted};
 
 #[test]
 fn every_key_has_its_meaning() {
@@ -19,8 +22,21 @@ fn every_key_has_its_meaning() {
         manifest.plugins.iter().map(|spec| (spec.as_str(), spec.is_registry())).collect();
     assert_eq!(plugins, [("opencode-pty", true), ("github:user/plugin", false)]);
     let exercises: Vec<(&str, String)> =
-        manifest.exercises.iter().map(|(name, run)| (name.as_str(), run.join(" "))).collect();
-    assert_eq!(exercises, [("agents", "debug agents".to_owned()), ("v1.0_a", "models".to_owned())]);
+        manifest.exercises.iter().map(|(name, command)| (name.as_str(), command.run.join(" "))).collect();
+    let runs = [("agents", "debug agents"), ("search", "run where is it?"), ("v1.0_a", "models")];
+    assert_eq!(exercises, runs.map(|(name, run)| (name, run.to_owned())));
+    let search = &manifest.exercises["search"];
+    assert_eq!(search.env, BTreeMap::from([("LANG".to_owned(), "C".to_owned())]));
+    let arguments = serde_json::json!({ "limit": 3, "pattern": "needle" });
+    let replies = [Reply::Call { tool: "grep".to_owned(), arguments }, Reply::Text("there".to_owned())];
+    assert_eq!(search.replies, replies);
+    assert_eq!(search.files, BTreeMap::from([("src/a.txt".parse().unwrap(), "a needle\n".to_owned())]));
+    let pins = BTreeMap::from([("@ai-sdk/fireworks".parse().unwrap(), "2.0.90".parse().unwrap())]);
+    assert_eq!((manifest.packages, manifest.before), (pins, Some("2026-01-31".parse().unwrap())));
+    assert_eq!(manifest.ripgrep, Ripgrep::Github);
+    let set = |ids: [&str; 2]| ids.map(str::to_owned).into_iter().collect::<BTreeSet<_>>();
+    assert_eq!(manifest.language_servers, set(["pyright", "typescript"]));
+    assert_eq!(manifest.grammars, set(["c++", "python"]));
 }
 
 #[test]

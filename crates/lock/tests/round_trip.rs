@@ -5,9 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lock::{
-    Algorithm, Archive, Artifact, ArtifactSource, Catalogue, Download, Exercise, ExerciseKind, ExerciseName,
-    Field, HttpsUrl, Known, Lock, Package, PackageId, PackageManifest, PackageName, Reach, Spec, Sri, System,
-    Version,
+    Algorithm, Archive, Artifact, ArtifactSource, Catalogue, Command, Date, Download, Exercise, ExerciseKind,
+    ExerciseName, Field, HttpsUrl, Known, Lock, Package, PackageId, PackageManifest, PackageName, Proof,
+    Reach, Reply, Spec, Sri, System, Version,
 };
 use proptest::{collection::*, option, prelude::*, sample::subsequence};
 use serde_json::{Value, json};
@@ -94,17 +94,35 @@ fn manifest() -> impl Strategy<Value = PackageManifest> {
     })
 }
 
+fn command() -> impl Strategy<Value = Command> {
+    let replies = prop_oneof![
+        text().prop_map(Reply::Text),
+        (text(), btree_map(text(), text(), 0..3))
+            .prop_map(|(tool, arguments)| Reply::Call { tool, arguments: json!(arguments) }),
+    ];
+    let env = btree_map("[A-Z_]{1,4}", text(), 0..3);
+    let files = btree_map("[a-z]{1,3}(/[a-z]{1,3})?".prop_map(|path| path.parse().unwrap()), text(), 0..3);
+    (vec(text(), 1..3), env, vec(replies, 0..3), files).prop_map(|(run, env, replies, files)| Command {
+        run,
+        env,
+        replies,
+        files,
+    })
+}
+
 fn kind() -> impl Strategy<Value = (ExerciseName, ExerciseKind)> {
     let kinds = prop_oneof![
         wanted().prop_map(|dependencies| ExerciseKind::ConfigDir { dependencies }),
         spec().prop_map(|spec| ExerciseKind::Plugin { spec }),
         spec().prop_map(|spec| ExerciseKind::Provider { spec }),
-        vec(text(), 1..3).prop_map(|run| ExerciseKind::Command { run }),
+        command().prop_map(ExerciseKind::Command),
+        "[a-z.+#_-]{1,4}".prop_map(|server| ExerciseKind::LanguageServer { server }),
+        btree_set("[a-z+#]{1,4}", 1..3).prop_map(|languages| ExerciseKind::Grammars { languages }),
         (vec(spec(), 0..3), wanted())
             .prop_map(|(specs, patched)| ExerciseKind::SharedTree { specs, patched }),
     ];
     (kinds, "[a-z]{1,4}", any::<bool>()).prop_map(|(kind, qualifier, qualified)| {
-        let needed = qualified || matches!(kind, ExerciseKind::Command { .. });
+        let needed = qualified || matches!(kind, ExerciseKind::Command(_));
         (kind.name(needed.then_some(qualifier.as_str())).unwrap(), kind)
     })
 }
@@ -112,9 +130,13 @@ fn kind() -> impl Strategy<Value = (ExerciseName, ExerciseKind)> {
 fn exercise(ids: Vec<PackageId>) -> impl Strategy<Value = (ExerciseName, Exercise)> {
     let tags = btree_map(name(), btree_map(text(), version(), 0..3), 0..3);
     let bound = ids.len();
-    (kind(), tags, btree_set(name(), 0..3), subsequence(ids, 0..=bound)).prop_map(
-        |((name, kind), tags, absent, packages)| {
-            (name, Exercise { kind, tags, absent, packages: packages.into_iter().collect() })
+    let fills =
+        btree_set("(cache|data)/[a-z]{1,3}(/[a-z@]{1,3})?".prop_map(|text| text.parse().unwrap()), 0..3);
+    let proof = option::of(prop_oneof![Just(Proof::Answered), Just(Proof::Loads)]);
+    (kind(), tags, btree_set(name(), 0..3), subsequence(ids, 0..=bound), fills, proof).prop_map(
+        |((name, kind), tags, absent, packages, fills, proof)| {
+            let proof = proof.filter(|_| matches!(kind, ExerciseKind::Provider { .. }));
+            (name, Exercise { kind, tags, absent, packages: packages.into_iter().collect(), fills, proof })
         },
     )
 }
@@ -169,13 +191,31 @@ fn btree_map_of_exercises(
     vec(exercise(ids.into_iter().collect()), 0..4).prop_map(|exercises| exercises.into_iter().collect())
 }
 
+/// Programs by their artifact for every system, pins by hand, and the day.
+fn rest() -> impl Strategy<Value = (BTreeMap<String, Artifact>, BTreeMap<PackageName, Version>, Option<Date>)>
+{
+    let source = prop_oneof![
+        url().prop_map(|url| ArtifactSource::Url { url }),
+        (name(), version()).prop_map(|(package, version)| ArtifactSource::Npm { package, version }),
+    ];
+    let artifact = (source, sri(), any::<u64>()).prop_map(|(source, integrity, size)| Artifact {
+        source,
+        integrity,
+        size,
+        archive: Archive::Tgz,
+        binary: "bin/rg".parse().unwrap(),
+    });
+    let before = option::of("20[0-9]{2}-0[1-9]-[12][0-8]".prop_map(|text| text.parse().unwrap()));
+    (btree_map("[a-z]{1,4}", artifact, 0..2), btree_map(name(), version(), 0..2), before)
+}
+
 fn any_lock() -> impl Strategy<Value = Lock> {
     version().prop_flat_map(|opencode| {
         let catalogue = option::of((sri(), any::<u64>(), url()));
         let models = btree_map(text(), any::<u32>(), 0..3);
-        let parts = (systems(opencode.clone()), packages(), downloads(), catalogue, models);
+        let parts = (systems(opencode.clone()), packages(), downloads(), catalogue, models, rest());
         (Just(opencode), parts).prop_map(
-            |(opencode, (systems, (exercises, pinned, known), downloads, catalogue, models))| {
+            |(opencode, (systems, (exercises, pinned, known), downloads, catalogue, models, rest))| {
                 let reach = |index: Option<proptest::sample::Index>| match index {
                     None => Reach::Everywhere,
                     Some(index) => Reach::Only(BTreeSet::from([*index
@@ -189,8 +229,26 @@ fn any_lock() -> impl Strategy<Value = Lock> {
                     })
                     .collect();
                 let catalogue = catalogue.map(|(integrity, size, url)| Catalogue { integrity, size, url });
-                let mut lock =
-                    Lock { opencode, systems, exercises, packages, known, downloads, catalogue, models };
+                let (programs, pins, before) = rest;
+                let programs = programs
+                    .into_iter()
+                    .map(|(program, artifact)| {
+                        (program, systems.keys().map(|system| (*system, artifact.clone())).collect())
+                    })
+                    .collect();
+                let mut lock = Lock {
+                    opencode,
+                    systems,
+                    exercises,
+                    packages,
+                    known,
+                    downloads,
+                    catalogue,
+                    models,
+                    programs,
+                    pins,
+                    before,
+                };
                 lock.retain_referenced();
                 lock
             },
@@ -224,7 +282,7 @@ proptest! {
         let name = kind.name(None).unwrap();
         prop_assume!(!lock.exercises.contains_key(&name) && lock.pin(&id).is_none());
         let packages = BTreeSet::from([id.clone()]);
-        more.exercises.insert(name, Exercise { kind, tags: BTreeMap::new(), absent: BTreeSet::new(), packages });
+        more.exercises.insert(name, Exercise { kind, tags: BTreeMap::new(), absent: BTreeSet::new(), packages, fills: BTreeSet::new(), proof: None });
         let package = Package { integrity: sri, size: 1, reach: Reach::Everywhere, manifest: PackageManifest::new() };
         more.packages.insert(id, package);
         // An object that was empty opens up; nothing else may change.

@@ -16,7 +16,32 @@ pub(super) fn check(root: &Node, lock: &Lock) -> Outcome<()> {
     artifacts(root, lock)?;
     exercises(root, lock)?;
     packages(root, lock)?;
+    programs(root, lock)?;
     downloads(root, lock)
+}
+
+/// A program is for systems of the lock's, and an archive's address is no registry's.
+fn programs(root: &Node, lock: &Lock) -> Outcome<()> {
+    let Some(programs) = root.member("programs") else { return Ok(()) };
+    for (_, artifacts) in members(programs, "`programs`")? {
+        for (key, node) in members(artifacts, "the program's systems")? {
+            let system = key_word(key, "the system")?;
+            if !lock.systems.contains_key(&system) {
+                return fault(key.at, Problem::ForeignSystem { system });
+            }
+            if let Some(node) = node.member("url") {
+                no_registry(&word(node, "the artifact's address")?, node.at)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn no_registry(url: &crate::https_url::HttpsUrl, at: usize) -> Outcome<()> {
+    if url.is_npm_tarball() {
+        return fault(at, Problem::RegistryAddress { url: url.to_string() });
+    }
+    Ok(())
 }
 
 /// A part of the lock, by its key; the reader has seen that it is there.
@@ -32,8 +57,9 @@ fn artifacts(root: &Node, lock: &Lock) -> Outcome<()> {
     for (key, node) in members(systems, "`systems`")? {
         let system = key_word(key, "the system")?;
         let Some(artifact) = lock.systems.get(&system) else { continue };
-        let ArtifactSource::Npm { version: found, .. } = &artifact.source;
-        if *found != lock.opencode {
+        if let ArtifactSource::Npm { version: found, .. } = &artifact.source
+            && *found != lock.opencode
+        {
             let (found, wanted) = (found.clone(), lock.opencode.clone());
             return fault(part(node, "version").at, Problem::ArtifactVersion { system, found, wanted });
         }
@@ -89,9 +115,7 @@ fn reach(systems: &Node, lock: &Lock, id: &PackageId) -> Outcome<()> {
 fn downloads(root: &Node, lock: &Lock) -> Outcome<()> {
     for (key, node) in members(part(root, "downloads"), "`downloads`")? {
         let url: crate::https_url::HttpsUrl = key_word(key, "the download's address")?;
-        if url.is_npm_tarball() {
-            return fault(key.at, Problem::RegistryAddress { url: url.to_string() });
-        }
+        no_registry(&url, key.at)?;
         if let Some(Download::Redirect { location, .. }) = lock.downloads.get(&url)
             && !lock.downloads.contains_key(location)
         {

@@ -1,8 +1,8 @@
 //! What can be wrong with a lock's text. Owns the problems, their codes and hints; never prints one.
 
 use crate::{
-    https_url,
-    lockfile::{FieldError, exercise::ExerciseNameError},
+    date, https_url,
+    lockfile::{FieldError, FillError, exercise::ExerciseNameError},
     package::{self, PackageId},
     position::Position,
     rel_path, spec, sri,
@@ -203,14 +203,26 @@ const NO_ADDRESS: &str = "a lock names packages by name, version and integrity, 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WordError {
+    /// A day.
+    #[error(transparent)]
+    Date(#[from] date::Error),
     /// An exercise's name.
     #[error(transparent)]
     ExerciseName(#[from] ExerciseNameError),
+    /// A place that an exercise fills.
+    #[error(transparent)]
+    Fill(#[from] FillError),
     /// A header's name: letters in lower case, digits and hyphens.
     #[error("{name:?} is no header's name in lower case")]
     Header {
         /// The name, at most its first 80 characters.
         name: String,
+    },
+    /// The id of a language server, a language or a program: letters, digits, `-`, `_`, `.`, `+` and `#`.
+    #[error("{text:?} holds other characters than letters, digits, `-`, `_`, `.`, `+` and `#`")]
+    Id {
+        /// The text, at most its first 80 characters.
+        text: String,
     },
     /// A package's name or id.
     #[error(transparent)]
@@ -232,6 +244,12 @@ pub enum WordError {
     Text {
         /// The text, at most its first 80 characters.
         text: String,
+    },
+    /// A variable's name.
+    #[error("{name:?} is no variable's name")]
+    Variable {
+        /// The name, at most its first 80 characters.
+        name: String,
     },
     /// An address.
     #[error(transparent)]

@@ -7,6 +7,8 @@ use std::{
 };
 
 use crate::{
+    command::Command,
+    lockfile::Fill,
     package::{PackageId, PackageName},
     spec::Spec,
     version::Version,
@@ -23,6 +25,19 @@ pub struct Exercise {
     pub absent: BTreeSet<PackageName>,
     /// What was resolved; each id is one of the lock's packages or known ones.
     pub packages: BTreeSet<PackageId>,
+    /// What it leaves beside the one directory that its kind implies.
+    pub fills: BTreeSet<Fill>,
+    /// How far a provider's SDK was seen to work with this OpenCode; other kinds have none.
+    pub proof: Option<Proof>,
+}
+
+/// How far a provider's SDK was seen to work with the lock's OpenCode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Proof {
+    /// It answered, through the scripted model.
+    Answered,
+    /// It was loaded; its protocol cannot be scripted.
+    Loads,
 }
 
 /// What an exercise runs.
@@ -46,9 +61,16 @@ pub enum ExerciseKind {
         spec: Spec,
     },
     /// A command of the user's.
-    Command {
-        /// OpenCode's arguments.
-        run: Vec<String>,
+    Command(Command),
+    /// OpenCode installs a language server.
+    LanguageServer {
+        /// Its id, as OpenCode calls it.
+        server: String,
+    },
+    /// The terminal interface draws code of these languages, for which it downloads grammars.
+    Grammars {
+        /// The languages, as OpenCode calls them.
+        languages: BTreeSet<String>,
     },
     /// OpenCode before 1.14 keeps one `node_modules` for every provider and plugin (`bun.lock`, `package.json`,
     /// `version`).
@@ -68,7 +90,9 @@ pub struct ExerciseName(String);
 
 /// A text that names no exercise.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not an exercise's name (config-dir, plugin:…, provider:…, command:…, shared-tree)")]
+#[error(
+    "{text:?} is not an exercise's name (config-dir, plugin:…, provider:…, command:…, language-server:…, grammars, shared-tree)"
+)]
 pub struct ExerciseNameError {
     /// The text as given, at most its first 250 characters.
     pub text: String,
@@ -79,7 +103,8 @@ const MAX_LENGTH: usize = 600;
 
 impl ExerciseKind {
     /// The kinds' words, in order of spelling.
-    pub const WORDS: [&'static str; 5] = ["command", "config-dir", "plugin", "provider", "shared-tree"];
+    pub const WORDS: [&'static str; 7] =
+        ["command", "config-dir", "grammars", "language-server", "plugin", "provider", "shared-tree"];
 
     /// The kind's word in the lock.
     pub fn as_str(&self) -> &'static str {
@@ -87,24 +112,38 @@ impl ExerciseKind {
             ExerciseKind::ConfigDir { .. } => "config-dir",
             ExerciseKind::Plugin { .. } => "plugin",
             ExerciseKind::Provider { .. } => "provider",
-            ExerciseKind::Command { .. } => "command",
+            ExerciseKind::Command(_) => "command",
+            ExerciseKind::LanguageServer { .. } => "language-server",
+            ExerciseKind::Grammars { .. } => "grammars",
             ExerciseKind::SharedTree { .. } => "shared-tree",
         }
     }
 
-    /// The name of an exercise of this kind. Plugins and providers are named after their spec, whatever `qualifier`
-    /// says; of config directories and shared trees there is one without a qualifier.
+    /// The name of an exercise of this kind. Plugins and providers are named after their spec, language servers after
+    /// their id, whatever `qualifier` says; of grammars there is one; of config directories and shared trees there is one without a qualifier.
     ///
     /// # Errors
     /// A command without a qualifier, or a qualifier with control characters or over the length.
     pub fn name(&self, qualifier: Option<&str>) -> Result<ExerciseName, ExerciseNameError> {
         let qualifier = match self {
             ExerciseKind::Plugin { spec } | ExerciseKind::Provider { spec } => Some(spec.as_str()),
+            ExerciseKind::LanguageServer { server } => Some(server.as_str()),
+            ExerciseKind::Grammars { .. } => None,
             _ => qualifier,
         };
         match qualifier {
             Some(qualifier) => format!("{}:{qualifier}", self.as_str()).parse(),
             None => self.as_str().parse(),
+        }
+    }
+}
+
+impl Proof {
+    /// The proof's word in the lock.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Proof::Answered => "answered",
+            Proof::Loads => "loads",
         }
     }
 }
@@ -136,7 +175,7 @@ impl FromStr for ExerciseName {
 
     fn from_str(text: &str) -> Result<Self, ExerciseNameError> {
         let name = ExerciseName(text.to_owned());
-        let needs_qualifier = !matches!(name.kind(), "config-dir" | "shared-tree");
+        let needs_qualifier = !matches!(name.kind(), "config-dir" | "grammars" | "shared-tree");
         let valid = ExerciseKind::WORDS.contains(&name.kind())
             && text.len() <= MAX_LENGTH
             && !text.chars().any(char::is_control)
@@ -165,7 +204,7 @@ mod tests {
         assert!(name.fits(&plugin));
         assert!(!"plugin:other".parse::<ExerciseName>().unwrap().fits(&plugin));
         assert!(!"provider:opencode-pty@latest".parse::<ExerciseName>().unwrap().fits(&plugin));
-        let command = ExerciseKind::Command { run: vec!["models".into()] };
+        let command = ExerciseKind::Command(Command::of(vec!["models".into()]));
         assert!(command.name(None).is_err());
         assert_eq!(command.name(Some("agents")).unwrap().qualifier(), Some("agents"));
         let dir = ExerciseKind::ConfigDir { dependencies: BTreeMap::new() };

@@ -7,8 +7,10 @@
 mod check;
 mod error;
 mod exercise;
+mod fill;
 mod package_manifest;
 mod read;
+mod read_exercise;
 mod record;
 mod render;
 mod upgrade;
@@ -16,10 +18,12 @@ mod upgrade;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use error::{Error, Problem, WordError};
-pub use exercise::{Exercise, ExerciseKind, ExerciseName, ExerciseNameError};
+pub use exercise::{Exercise, ExerciseKind, ExerciseName, ExerciseNameError, Proof};
+pub use fill::{Fill, FillError, FillRoot};
 pub use package_manifest::{Field, FieldError, PackageManifest, manifest_fields};
 
 use crate::{
+    date::Date,
     https_url::HttpsUrl,
     package::{PackageId, PackageName},
     rel_path::RelPath,
@@ -55,9 +59,15 @@ pub struct Lock {
     pub catalogue: Option<Catalogue>,
     /// How many models `opencode models` listed, by provider, with a dummy key set for each.
     pub models: BTreeMap<String, u32>,
+    /// Programs that OpenCode starts and would download (`ripgrep`), by name and system.
+    pub programs: BTreeMap<String, BTreeMap<System, Artifact>>,
+    /// The packages that the manifest pinned by hand (`[packages]`) when this was resolved.
+    pub pins: BTreeMap<PackageName, Version>,
+    /// The day as of which this was resolved, where one was named.
+    pub before: Option<Date>,
 }
 
-/// A release artifact of OpenCode for one system.
+/// A release artifact, of OpenCode's or of a program that it starts, for one system.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Artifact {
     /// Where it is published.
@@ -82,8 +92,13 @@ pub enum ArtifactSource {
     Npm {
         /// The package (`opencode-linux-x64`).
         package: PackageName,
-        /// Its version: OpenCode's.
+        /// Its version: of a release artifact, OpenCode's.
         version: Version,
+    },
+    /// An archive at an address that is no registry's.
+    Url {
+        /// The address.
+        url: HttpsUrl,
     },
 }
 
@@ -261,6 +276,7 @@ impl ArtifactSource {
     pub fn as_str(&self) -> &'static str {
         match self {
             ArtifactSource::Npm { .. } => "npm",
+            ArtifactSource::Url { .. } => "url",
         }
     }
 }

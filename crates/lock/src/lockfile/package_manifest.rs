@@ -284,7 +284,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn sorted(value: Value) -> Value {
+pub(crate) fn sorted(value: Value) -> Value {
     match value {
         Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
         Value::Object(members) => {

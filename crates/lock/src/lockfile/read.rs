@@ -4,18 +4,15 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    json::{self, Node},
+    command::is_id,
+    json::{self, Json, Node},
     lockfile::{
-        Archive, Artifact, ArtifactSource, Catalogue, Download, Error, Exercise, ExerciseKind, ExerciseName,
-        Field, Known, Lock, MAX_BYTES, Package, PackageManifest, Problem, Reach, WordError, check,
-        record::{
-            Fault, Outcome, Record, fault, items, key_word, map, members, plain, set, string, whole, word,
-        },
+        Archive, Artifact, ArtifactSource, Catalogue, Download, Error, ExerciseName, Field, Known, Lock,
+        MAX_BYTES, Package, PackageManifest, Problem, Reach, WordError, check, read_exercise,
+        record::{Fault, Outcome, Record, fault, key_word, map, members, plain, set, string, whole, word},
         upgrade,
     },
-    package::PackageName,
     position::Position,
-    spec::Spec,
 };
 
 pub(super) fn parse(text: &str) -> Result<Lock, Error> {
@@ -56,6 +53,9 @@ fn read(root: Node) -> Outcome<Lock> {
         "downloads",
         "catalogue",
         "models",
+        "programs",
+        "pins",
+        "before",
     ];
     let record = Record::of(&root, "the lock", &keys)?;
     let catalogue = record.required("catalogue")?;
@@ -66,7 +66,7 @@ fn read(root: Node) -> Outcome<Lock> {
         })?,
         exercises: map(record.required("exercises")?, "`exercises`", |key, node| {
             let name: ExerciseName = key_word(key, "the exercise's name")?;
-            let exercise = exercise(node)?;
+            let exercise = read_exercise::exercise(node)?;
             if name.fits(&exercise.kind) {
                 return Ok((name, exercise));
             }
@@ -85,13 +85,44 @@ fn read(root: Node) -> Outcome<Lock> {
         models: map(record.required("models")?, "`models`", |key, node| {
             Ok((plain(&key.text, key.at, "the provider")?, whole(node, "the number of models")?))
         })?,
+        programs: optional_map(record.optional("programs"), "`programs`", |key, node| {
+            let artifacts = map(node, "the program's systems", |key, node| {
+                Ok((key_word(key, "the system")?, artifact(node)?))
+            })?;
+            Ok((id(&key.text, key.at, "the program")?, artifacts))
+        })?,
+        pins: optional_map(record.optional("pins"), "`pins`", |key, node| {
+            Ok((key_word(key, "the package's name")?, word(node, "the package's version")?))
+        })?,
+        before: record.optional("before").map(|node| word(node, "`before`")).transpose()?,
     };
     check::check(&root, &lock)?;
     Ok(lock)
 }
 
+/// A map that may be left out, and then is empty.
+pub(super) fn optional_map<K: Ord, V>(
+    node: Option<&Node>,
+    what: &'static str,
+    entry: impl FnMut(&json::Key, &Node) -> Outcome<(K, V)>,
+) -> Outcome<BTreeMap<K, V>> {
+    node.map_or_else(|| Ok(BTreeMap::new()), |node| map(node, what, entry))
+}
+
+pub(super) fn id(text: &str, at: usize, what: &'static str) -> Outcome<String> {
+    if is_id(text) {
+        return Ok(text.to_owned());
+    }
+    fault(at, Problem::Word { what, source: WordError::Id { text: text.chars().take(80).collect() } })
+}
+
 fn artifact(node: &Node) -> Outcome<Artifact> {
-    let keys = ["source", "package", "version", "integrity", "size", "archive", "binary"];
+    // The source decides which other keys there may be.
+    let own_keys: &[&'static str] = match node.member("source").map(|source| &source.value) {
+        Some(Json::String(source)) if source == "url" => &["url"],
+        _ => &["package", "version"],
+    };
+    let keys = [&["source", "integrity", "size", "archive", "binary"], own_keys].concat();
     let record = Record::of(node, "the artifact", &keys)?;
     let source = record.required("source")?;
     let source = match string(source, "the source")? {
@@ -99,7 +130,8 @@ fn artifact(node: &Node) -> Outcome<Artifact> {
             package: word(record.required("package")?, "the artifact's package")?,
             version: word(record.required("version")?, "the artifact's version")?,
         },
-        other => return unknown(source, "the source", other, "npm"),
+        "url" => ArtifactSource::Url { url: word(record.required("url")?, "the artifact's address")? },
+        other => return unknown(source, "the source", other, "npm, url"),
     };
     let archive = record.required("archive")?;
     Ok(Artifact {
@@ -115,95 +147,8 @@ fn artifact(node: &Node) -> Outcome<Artifact> {
     })
 }
 
-fn unknown<T>(node: &Node, what: &'static str, found: &str, known: &'static str) -> Outcome<T> {
+pub(super) fn unknown<T>(node: &Node, what: &'static str, found: &str, known: &'static str) -> Outcome<T> {
     fault(node.at, Problem::Unknown { what, found: found.chars().take(80).collect(), known })
-}
-
-fn exercise(node: &Node) -> Outcome<Exercise> {
-    // The kind decides which other keys there may be.
-    let kind_node = node.member("kind");
-    let kind_word = match kind_node {
-        Some(kind) => string(kind, "the kind")?,
-        None => {
-            members(node, "the exercise")?;
-            return fault(node.at, Problem::MissingKey { key: "kind", within: "the exercise" });
-        }
-    };
-    let own_keys: &[&'static str] = match kind_word {
-        "config-dir" => &["dependencies"],
-        "plugin" | "provider" => &["spec"],
-        "command" => &["run"],
-        "shared-tree" => &["specs", "patched"],
-        other => {
-            return unknown(
-                kind_node.unwrap_or(node),
-                "the kind",
-                other,
-                "command, config-dir, plugin, provider, shared-tree",
-            );
-        }
-    };
-    let keys = [&["kind", "tags", "absent", "packages"], own_keys].concat();
-    let record = Record::of(node, "the exercise", &keys)?;
-    Ok(Exercise {
-        kind: exercise_kind(kind_word, record)?,
-        tags: map(record.required("tags")?, "`tags`", |key, node| {
-            let tags = map(node, "the package's tags", |tag, version| {
-                Ok((plain(&tag.text, tag.at, "the tag")?, word(version, "the tag's version")?))
-            })?;
-            Ok((key_word(key, "the package's name")?, tags))
-        })?,
-        absent: set(record.required("absent")?, "`absent`", "the package's name")?,
-        packages: set(record.required("packages")?, "`packages`", "the package's id")?,
-    })
-}
-
-fn exercise_kind(kind: &str, record: Record<'_>) -> Outcome<ExerciseKind> {
-    Ok(match kind {
-        "config-dir" => ExerciseKind::ConfigDir {
-            dependencies: wanted(record.required("dependencies")?, "`dependencies`")?,
-        },
-        "plugin" => ExerciseKind::Plugin { spec: registry_spec(record.required("spec")?)? },
-        "provider" => ExerciseKind::Provider { spec: registry_spec(record.required("spec")?)? },
-        "command" => ExerciseKind::Command { run: arguments(record.required("run")?)? },
-        _ => ExerciseKind::SharedTree {
-            specs: items(record.required("specs")?, "`specs`")?
-                .iter()
-                .map(registry_spec)
-                .collect::<Outcome<_>>()?,
-            patched: wanted(record.required("patched")?, "`patched`")?,
-        },
-    })
-}
-
-fn wanted(node: &Node, what: &'static str) -> Outcome<BTreeMap<PackageName, String>> {
-    map(node, what, |key, node| {
-        let name: PackageName = key_word(key, "the dependency's name")?;
-        let spec = plain(string(node, "the dependency's spec")?, node.at, "the dependency's spec")?;
-        let whole: Spec = format!("{name}@{spec}").parse().or_else(|error: crate::spec::Error| {
-            fault(node.at, Problem::Word { what: "the dependency's spec", source: WordError::Spec(error) })
-        })?;
-        if whole.is_registry() {
-            return Ok((name, spec));
-        }
-        fault(node.at, Problem::ForeignSpec { spec: whole.to_string(), kind: whole.kind().as_str() })
-    })
-}
-
-fn registry_spec(node: &Node) -> Outcome<Spec> {
-    let spec: Spec = word(node, "the spec")?;
-    if spec.is_registry() {
-        return Ok(spec);
-    }
-    fault(node.at, Problem::ForeignSpec { spec: spec.to_string(), kind: spec.kind().as_str() })
-}
-
-fn arguments(node: &Node) -> Outcome<Vec<String>> {
-    let arguments = items(node, "`run`")?;
-    if arguments.is_empty() {
-        return fault(node.at, Problem::Empty { what: "`run`" });
-    }
-    arguments.iter().map(|item| plain(string(item, "the argument")?, item.at, "the argument")).collect()
 }
 
 fn package(node: &Node) -> Outcome<Package> {

@@ -4,6 +4,7 @@ use std::fmt::{Display, Write as _};
 
 use serde_json::Value;
 
+use crate::command::{Command, Reply};
 use crate::lockfile::{
     Artifact, ArtifactSource, Catalogue, Download, Exercise, ExerciseKind, Known, Lock, Package,
     PackageManifest, Reach, VERSION,
@@ -28,6 +29,19 @@ pub(super) fn render(lock: &Lock) -> String {
                 page.field(provider, count);
             }
         });
+        if !lock.programs.is_empty() {
+            page.record("programs", |page| {
+                for (program, artifacts) in &lock.programs {
+                    page.map(program, artifacts, artifact);
+                }
+            });
+        }
+        if !lock.pins.is_empty() {
+            page.record("pins", |page| lock.pins.iter().for_each(|(name, version)| page.text(name, version)));
+        }
+        if let Some(before) = &lock.before {
+            page.text("before", before);
+        }
     });
     page.text.push('\n');
     page.text
@@ -35,9 +49,13 @@ pub(super) fn render(lock: &Lock) -> String {
 
 fn artifact(page: &mut Page, artifact: &Artifact) {
     page.text("source", artifact.source.as_str());
-    let ArtifactSource::Npm { package, version } = &artifact.source;
-    page.text("package", package);
-    page.text("version", version);
+    match &artifact.source {
+        ArtifactSource::Npm { package, version } => {
+            page.text("package", package);
+            page.text("version", version);
+        }
+        ArtifactSource::Url { url } => page.text("url", url),
+    }
     page.text("integrity", &artifact.integrity);
     page.field("size", artifact.size);
     page.text("archive", artifact.archive.as_str());
@@ -49,7 +67,9 @@ fn exercise(page: &mut Page, exercise: &Exercise) {
     match &exercise.kind {
         ExerciseKind::ConfigDir { dependencies } => page.texts("dependencies", dependencies),
         ExerciseKind::Plugin { spec } | ExerciseKind::Provider { spec } => page.text("spec", spec),
-        ExerciseKind::Command { run } => page.list("run", run),
+        ExerciseKind::Command(wanted) => command(page, wanted),
+        ExerciseKind::LanguageServer { server } => page.text("server", server),
+        ExerciseKind::Grammars { languages } => page.list("languages", languages),
         ExerciseKind::SharedTree { specs, patched } => {
             page.list("specs", specs);
             page.texts("patched", patched);
@@ -64,6 +84,37 @@ fn exercise(page: &mut Page, exercise: &Exercise) {
     });
     page.list("absent", &exercise.absent);
     page.list("packages", &exercise.packages);
+    if !exercise.fills.is_empty() {
+        page.list("fills", &exercise.fills);
+    }
+    if let Some(proof) = exercise.proof {
+        page.text("proof", proof.as_str());
+    }
+}
+
+/// What is left out is empty, so that most commands are a list of arguments.
+fn command(page: &mut Page, command: &Command) {
+    page.list("run", &command.run);
+    if !command.env.is_empty() {
+        page.texts("env", &command.env);
+    }
+    if !command.replies.is_empty() {
+        page.key("replies");
+        page.enclosed('[', ']', |page| {
+            for reply in &command.replies {
+                page.line();
+                match reply {
+                    Reply::Text(text) => page.quoted(text),
+                    Reply::Call { tool, arguments } => {
+                        page.plain(serde_json::json!({ "tool": tool, "arguments": arguments }));
+                    }
+                }
+            }
+        });
+    }
+    if !command.files.is_empty() {
+        page.texts("files", &command.files);
+    }
 }
 
 fn package(page: &mut Page, package: &Package) {

@@ -1,6 +1,6 @@
 //! What can be wrong with a manifest's text. Owns the problems, their codes and hints; never prints one.
 
-use crate::{position::Position, spec, system, version};
+use crate::{date, package, position::Position, rel_path, spec, system, version};
 
 /// A problem and its place. Displayed as `line:column: problem`, so that a path and a colon make it an address that
 /// editors follow.
@@ -108,6 +108,50 @@ pub enum Problem {
         /// What is wrong with it, as the end of a sentence whose subject is the path.
         problem: &'static str,
     },
+    /// A package's name that is none.
+    #[error("`packages` holds a malformed name")]
+    Package {
+        /// What is wrong with it.
+        source: package::Error,
+    },
+    /// A package's version that is none.
+    #[error("`packages.{name}` has to be an exact version")]
+    PackageVersion {
+        /// The package.
+        name: String,
+        /// What is wrong with it.
+        source: version::Error,
+    },
+    /// `before` is no day.
+    #[error("`before` has to be a day")]
+    Date {
+        /// What is wrong with it.
+        source: date::Error,
+    },
+    /// The id of a language server or a language that cannot be one.
+    #[error("`{key}` holds {id:?}, which is no id")]
+    Id {
+        /// The list's key.
+        key: &'static str,
+        /// The text.
+        id: String,
+    },
+    /// A variable's name that is none.
+    #[error("`{key}` holds {name:?}, which is no variable's name")]
+    Variable {
+        /// The table's key.
+        key: String,
+        /// The name.
+        name: String,
+    },
+    /// A file's path that leaves the project.
+    #[error("`{key}` holds a path that cannot be a file's of a project")]
+    File {
+        /// The table's key.
+        key: String,
+        /// What is wrong with it.
+        source: rel_path::Error,
+    },
     /// An exercise's name with other characters than letters, digits, `-`, `_` and `.`.
     #[error("an exercise cannot be called {name:?}")]
     ExerciseName {
@@ -175,6 +219,12 @@ impl Problem {
             | Problem::System { .. }
             | Problem::Spec { .. }
             | Problem::Path { .. }
+            | Problem::Package { .. }
+            | Problem::PackageVersion { .. }
+            | Problem::Date { .. }
+            | Problem::Id { .. }
+            | Problem::Variable { .. }
+            | Problem::File { .. }
             | Problem::ExerciseName { .. }
             | Problem::Empty { .. }
             | Problem::Argument { .. }
@@ -191,6 +241,11 @@ impl Problem {
             Problem::NotSupportedYet { key: "source", .. } => {
                 Some("leave `source` out, or write \"npm\"".into())
             }
+            Problem::PackageVersion { .. } => {
+                Some("for example \"1.2.3\"; ranges are for npm to resolve".into())
+            }
+            Problem::Date { .. } => Some("for example \"2026-01-31\"".into()),
+            Problem::Id { .. } => Some("use letters, digits, `-`, `_`, `.`, `+` and `#`".into()),
             Problem::OpencodeVersion { .. } => Some("for example \"1.18.18\"".into()),
             Problem::ExerciseName { .. } => Some("use letters, digits, `-`, `_` and `.`".into()),
             Problem::Empty { key } if key == "systems" => {

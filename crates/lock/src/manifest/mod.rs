@@ -1,6 +1,7 @@
 //! `opencode-cache.toml`: what is wanted. Owns its keys, their types and their defaults; never resolves anything and
 //! never opens a path that it names.
 
+mod commands;
 mod error;
 mod read;
 
@@ -11,7 +12,9 @@ use std::{
 
 pub use error::{Error, Problem};
 
-use crate::{spec::Spec, system::System, version::Version};
+use crate::{
+    command::Command, date::Date, package::PackageName, spec::Spec, system::System, version::Version,
+};
 
 /// Largest manifest text that is read, in bytes: 1 MiB. It is written by a person.
 pub const MAX_BYTES: usize = 1 << 20;
@@ -31,15 +34,25 @@ pub struct Manifest {
     pub config: Vec<PathBuf>,
     /// `config_dirs`: directories whose `package.json` is captured too, absolute or relative to the manifest.
     pub config_dirs: Vec<PathBuf>,
-    /// `providers`: provider SDKs beside those that the configs name. Every kind of spec is read; only a registry's can
-    /// be pinned.
+    /// `providers`: providers beside those that the configs name, by the id that OpenCode's catalogue gives them or by their
+    /// SDK. Every kind of spec is read; only a registry's can be pinned.
     pub providers: Vec<Spec>,
     /// `plugins`: plugins beside those that the configs name. Every kind of spec is read; only a registry's can be
     /// pinned.
     pub plugins: Vec<Spec>,
-    /// `[exercises.NAME] run`: further commands of OpenCode's to record, by name. Names consist of letters, digits,
-    /// `-`, `_` and `.`; no list of arguments is empty.
-    pub exercises: BTreeMap<String, Vec<String>>,
+    /// `[packages]`: versions that are taken wherever a package is resolved, whatever would be newer.
+    pub packages: BTreeMap<PackageName, Version>,
+    /// `before`: packages are resolved as of the end of this day.
+    pub before: Option<Date>,
+    /// `ripgrep`: where the search program comes from that OpenCode would download.
+    pub ripgrep: Ripgrep,
+    /// `language_servers`: the language servers to capture, by the ids that OpenCode gives them.
+    pub language_servers: BTreeSet<String>,
+    /// `grammars`: the languages whose code the terminal interface is to colour.
+    pub grammars: BTreeSet<String>,
+    /// `[exercises.NAME]`: further commands of OpenCode's to record, by name. Names consist of letters, digits,
+    /// `-`, `_` and `.`.
+    pub exercises: BTreeMap<String, Command>,
 }
 
 /// The OpenCode version that is wanted.
@@ -59,6 +72,19 @@ pub enum Source {
     /// An npm registry.
     #[default]
     Npm,
+}
+
+/// Where ripgrep comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Ripgrep {
+    /// Prebuilt packages of an npm registry.
+    #[default]
+    Npm,
+    /// The release that OpenCode itself would download.
+    Github,
+    /// It is not captured: the machine has one.
+    None,
 }
 
 /// Whether OpenCode may use a network that is there.

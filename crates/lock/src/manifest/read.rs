@@ -13,23 +13,27 @@ use toml::{
 };
 
 use crate::{
-    manifest::{Error, MAX_BYTES, Manifest, Problem, Profile, Source, Wanted},
+    command::is_id,
+    date::Date,
+    manifest::{Error, MAX_BYTES, Manifest, Problem, Profile, Ripgrep, Source, Wanted, commands},
     nearest::nearest,
+    package::PackageName,
     position::Position,
     spec::Spec,
     system::System,
+    version::Version,
 };
 
 /// A problem at a byte offset; it becomes an [`Error`] once the text is at hand.
-struct Fault {
-    at: usize,
-    problem: Problem,
+pub(super) struct Fault {
+    pub(super) at: usize,
+    pub(super) problem: Problem,
 }
 
-type Outcome<T> = Result<T, Fault>;
-type Value<'t> = Spanned<DeValue<'t>>;
+pub(super) type Outcome<T> = Result<T, Fault>;
+pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 14] = [
     "opencode",
     "systems",
     "source",
@@ -38,6 +42,11 @@ const KEYS: [&str; 9] = [
     "config_dirs",
     "providers",
     "plugins",
+    "packages",
+    "before",
+    "ripgrep",
+    "language_servers",
+    "grammars",
     "exercises",
 ];
 
@@ -58,7 +67,7 @@ fn syntax(error: &toml::de::Error) -> Fault {
     Fault { at: error.span().map_or(0, |Range { start, .. }| start), problem: Problem::Syntax { message } }
 }
 
-fn fault<T>(at: usize, problem: Problem) -> Outcome<T> {
+pub(super) fn fault<T>(at: usize, problem: Problem) -> Outcome<T> {
     Err(Fault { at, problem })
 }
 
@@ -81,13 +90,24 @@ fn read(table: &DeTable<'_>) -> Outcome<Manifest> {
     manifest.config_dirs = paths(table, "config_dirs")?;
     manifest.providers = specs(table, "providers")?;
     manifest.plugins = specs(table, "plugins")?;
+    if let Some(value) = table.get("packages") {
+        manifest.packages = packages(value)?;
+    }
+    if let Some(value) = table.get("before") {
+        manifest.before = Some(before(value)?);
+    }
+    if let Some(value) = table.get("ripgrep") {
+        manifest.ripgrep = ripgrep(value)?;
+    }
+    manifest.language_servers = ids(table, "language_servers")?;
+    manifest.grammars = ids(table, "grammars")?;
     if let Some(value) = table.get("exercises") {
-        manifest.exercises = exercises(value)?;
+        manifest.exercises = commands::exercises(value)?;
     }
     Ok(manifest)
 }
 
-fn known_keys(table: &DeTable<'_>, within: &str, known: &[&'static str]) -> Outcome<()> {
+pub(super) fn known_keys(table: &DeTable<'_>, within: &str, known: &[&'static str]) -> Outcome<()> {
     // The table is sorted by key; the first unknown key in the text is the one to name.
     let unknown = table.keys().filter(|key| !known.contains(&key.get_ref().as_ref()));
     let Some(key) = unknown.min_by_key(|key| key.span().start) else { return Ok(()) };
@@ -102,7 +122,7 @@ fn known_keys(table: &DeTable<'_>, within: &str, known: &[&'static str]) -> Outc
     fault(key.span().start, problem)
 }
 
-fn wrong_type<T>(value: &Value<'_>, key: &str, expected: &'static str) -> Outcome<T> {
+pub(super) fn wrong_type<T>(value: &Value<'_>, key: &str, expected: &'static str) -> Outcome<T> {
     let found = match value.get_ref() {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "an integer",
@@ -115,7 +135,7 @@ fn wrong_type<T>(value: &Value<'_>, key: &str, expected: &'static str) -> Outcom
     fault(value.span().start, Problem::WrongType { key: key.to_owned(), expected, found })
 }
 
-fn string<'v>(value: &'v Value<'_>, key: &str) -> Outcome<&'v str> {
+pub(super) fn string<'v>(value: &'v Value<'_>, key: &str) -> Outcome<&'v str> {
     match value.get_ref() {
         DeValue::String(text) => Ok(text),
         _ => wrong_type(value, key, "a string"),
@@ -123,7 +143,7 @@ fn string<'v>(value: &'v Value<'_>, key: &str) -> Outcome<&'v str> {
 }
 
 /// The strings of a list and where each begins.
-fn strings<'v>(value: &'v Value<'_>, key: &str) -> Outcome<Vec<(usize, &'v str)>> {
+pub(super) fn strings<'v>(value: &'v Value<'_>, key: &str) -> Outcome<Vec<(usize, &'v str)>> {
     let DeValue::Array(items) = value.get_ref() else { return wrong_type(value, key, "a list of strings") };
     items
         .iter()
@@ -218,36 +238,51 @@ fn specs(table: &DeTable<'_>, key: &'static str) -> Outcome<Vec<Spec>> {
     Ok(specs)
 }
 
-fn exercises(value: &Value<'_>) -> Outcome<BTreeMap<String, Vec<String>>> {
-    let DeValue::Table(table) = value.get_ref() else { return wrong_type(value, "exercises", "a table") };
-    table.iter().map(|(name, value)| Ok((exercise_name(name)?, exercise(name.get_ref(), value)?))).collect()
+fn packages(value: &Value<'_>) -> Outcome<BTreeMap<PackageName, Version>> {
+    let DeValue::Table(table) = value.get_ref() else { return wrong_type(value, "packages", "a table") };
+    let package = |(name, value): (&Spanned<std::borrow::Cow<'_, str>>, &Value<'_>)| {
+        let package: PackageName =
+            name.get_ref().parse().or_else(|source| fault(name.span().start, Problem::Package { source }))?;
+        let version = string(value, &format!("packages.{package}"))?.parse().or_else(|source| {
+            fault(value.span().start, Problem::PackageVersion { name: package.to_string(), source })
+        })?;
+        Ok((package, version))
+    };
+    table.iter().map(package).collect()
 }
 
-fn exercise_name(name: &Spanned<std::borrow::Cow<'_, str>>) -> Outcome<String> {
-    let text = name.get_ref();
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if text.is_empty() || text.len() > 64 || !text.bytes().all(allowed) {
-        return fault(name.span().start, Problem::ExerciseName { name: text.to_string() });
-    }
-    Ok(text.to_string())
+/// A day as a text, or as TOML writes one.
+fn before(value: &Value<'_>) -> Outcome<Date> {
+    let text = match value.get_ref() {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Datetime(date) => date.to_string(),
+        _ => return wrong_type(value, "before", "a day"),
+    };
+    text.parse().or_else(|source| fault(value.span().start, Problem::Date { source }))
 }
 
-fn exercise(name: &str, value: &Value<'_>) -> Outcome<Vec<String>> {
-    let within = format!("exercises.{name}");
-    let DeValue::Table(table) = value.get_ref() else {
-        return wrong_type(value, &within, "a table with `run`");
-    };
-    known_keys(table, &within, &["run"])?;
-    let Some(run) = table.get("run") else {
-        return fault(value.span().start, Problem::MissingKey { key: "run", within });
-    };
-    let key = format!("{within}.run");
-    let arguments = strings(run, &key)?;
-    if arguments.is_empty() {
-        return fault(run.span().start, Problem::Empty { key });
+fn ripgrep(value: &Value<'_>) -> Outcome<Ripgrep> {
+    match string(value, "ripgrep")? {
+        "npm" => Ok(Ripgrep::Npm),
+        "github" => Ok(Ripgrep::Github),
+        "none" => Ok(Ripgrep::None),
+        other => {
+            let known = "npm, github, none";
+            fault(value.span().start, Problem::Unknown { key: "ripgrep", found: other.to_owned(), known })
+        }
     }
-    if let Some((at, _)) = arguments.iter().find(|(_, argument)| argument.contains('\0')) {
-        return fault(*at, Problem::Argument { key });
+}
+
+fn ids(table: &DeTable<'_>, key: &'static str) -> Outcome<BTreeSet<String>> {
+    let Some(value) = table.get(key) else { return Ok(BTreeSet::new()) };
+    let mut ids = BTreeSet::new();
+    for (at, text) in strings(value, key)? {
+        if !is_id(text) {
+            return fault(at, Problem::Id { key, id: text.to_owned() });
+        }
+        if !ids.insert(text.to_owned()) {
+            return fault(at, Problem::Repeated { key, item: text.to_owned() });
+        }
     }
-    Ok(arguments.into_iter().map(|(_, argument)| argument.to_owned()).collect())
+    Ok(ids)
 }
