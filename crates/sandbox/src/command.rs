@@ -3,8 +3,24 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// A program to run inside: complete, nothing is inherited. Its stdin is empty, its stdout and stderr are pipes, unless stdout is
-/// to be a file.
+/// What a program reads from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Input {
+    /// Nothing: `/dev/null`.
+    Empty,
+    /// A pipe, which the caller writes to.
+    Pipe,
+    /// A pseudo-terminal of this size, which is its stdout and stderr too, and its controlling terminal.
+    Terminal {
+        /// Characters in a row.
+        columns: u16,
+        /// Rows.
+        rows: u16,
+    },
+}
+
+/// A program to run inside: complete, nothing is inherited. Its stdin is empty, its stdout and stderr are pipes, unless the caller
+/// says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
     /// The program and its arguments. A name without a slash is looked for in the `PATH` of `env`.
@@ -16,6 +32,8 @@ pub struct Command {
     /// A file, as a path that programs inside use, that is made for its stdout. For programs that end without waiting until a pipe
     /// is drained: what did not fit into it is lost.
     pub stdout: Option<PathBuf>,
+    /// Its stdin; a terminal is all three, and leaves `stdout` out of account.
+    pub input: Input,
 }
 
 impl Command {
@@ -26,7 +44,15 @@ impl Command {
             env: Vec::new(),
             cwd: cwd.into(),
             stdout: None,
+            input: Input::Empty,
         }
+    }
+
+    /// The same with another stdin.
+    #[must_use]
+    pub fn input(mut self, input: Input) -> Self {
+        self.input = input;
+        self
     }
 
     /// The same with its stdout written to a new file at `path`, as programs inside see it.

@@ -2,7 +2,8 @@
 //! [`probe`]. Never runs anything.
 
 use std::convert::Infallible;
-use std::io::PipeReader;
+use std::fs::File;
+use std::io::{PipeReader, PipeWriter};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,6 +29,10 @@ pub struct Sandbox {
 /// A program inside: cannot exist here.
 pub struct Child {
     never: Infallible,
+    /// The other side of its terminal.
+    pub terminal: Option<File>,
+    /// Its stdin.
+    pub stdin: Option<PipeWriter>,
     /// Its stdout.
     pub stdout: Option<PipeReader>,
     /// Its stderr.

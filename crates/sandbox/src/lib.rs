@@ -31,7 +31,7 @@ mod wire;
 #[path = "elsewhere.rs"]
 mod outside;
 
-pub use command::{Command, Exit, Limit, Output};
+pub use command::{Command, Exit, Input, Limit, Output};
 pub use error::Error;
 pub use outside::{Child, Sandbox, probe};
 pub use spec::{BLACK_HOLE_ADDRESS, Bind, Isolation, Limits, Network, Spec};

@@ -14,7 +14,7 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Exit, Limit};
+use crate::command::{Exit, Input, Limit};
 
 /// The largest message, in bytes: an environment and arguments at the kernel's own bound (2 MiB), written as JSON.
 const LARGEST: usize = 16 << 20;
@@ -161,6 +161,7 @@ pub enum Order {
         env: Vec<(OsString, OsString)>,
         cwd: OsString,
         stdout: Option<OsString>,
+        input: Input,
     },
     Signal {
         child: u64,
@@ -186,7 +187,7 @@ pub enum Reply {
     },
     /// With the listener of notifications, where attempts are counted.
     Sealed,
-    /// With stdout and stderr.
+    /// With stdin, stdout and stderr, as far as they are pipes; or with the other side of its terminal.
     Started {
         pid: i32,
     },

@@ -76,10 +76,10 @@ fn serve(control: &Channel, spawner: &Spawner, shared: &Shared) -> io::Result<()
 fn obey(order: Order, spawner: &Spawner, shared: &Shared) -> Result<(Reply, Vec<OwnedFd>), Failure> {
     let fail = |verb: &'static str| move |error: io::Error| Failure::new(Step::Other, verb, None, &error);
     match order {
-        Order::Start { child, argv, env, cwd, stdout } => {
+        Order::Start { child, argv, env, cwd, stdout, input } => {
             // Held over the start: an end is noted only after its beginning.
             let mut table = shared.lock();
-            let started = spawner.start(Job { argv, env, cwd, stdout })?;
+            let started = spawner.start(Job { argv, env, cwd, stdout, input })?;
             shared.note(&mut table, started.pid, child);
             Ok((Reply::Started { pid: started.pid }, started.pipes))
         }

@@ -9,6 +9,7 @@ mod network;
 mod root;
 mod spawner;
 mod table;
+mod terminal;
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};

@@ -37,7 +37,7 @@ const SYSTEM_ETC: [&str; 6] = [
 ];
 
 /// Devices, bound from the machine where they exist; `null` must.
-const DEVICES: [&str; 5] = ["null", "zero", "full", "random", "urandom"];
+const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 
 /// Parts of `/proc` that a file owner of number 0 may write: read-only, since root's sandbox keeps root's number outside.
 const PROC_READ_ONLY: [&str; 4] = ["sys", "sysrq-trigger", "irq", "bus"];

@@ -13,7 +13,8 @@ use std::thread;
 
 use rustix::process::{Resource, Rlimit, Signal};
 
-use super::filter;
+use super::{filter, terminal};
+use crate::command::Input;
 use crate::sys;
 use crate::wire::{Failure, Plan, Step};
 
@@ -28,12 +29,13 @@ pub struct Job {
     pub cwd: OsString,
     /// A file instead of a pipe.
     pub stdout: Option<OsString>,
+    pub input: Input,
 }
 
 /// A program that was started.
 pub struct Started {
     pub pid: i32,
-    /// Its stdout, unless that is a file, and its stderr.
+    /// Its stdin, where that is a pipe, its stdout, unless that is a file, and its stderr; or the other side of its terminal.
     pub pipes: Vec<OwnedFd>,
 }
 
@@ -111,6 +113,29 @@ fn start(job: &Job, bounds: Bounds) -> Result<Started, Failure> {
         .argv
         .split_first()
         .ok_or_else(|| fail(&io::Error::from_raw_os_error(libc::EINVAL), Path::new("")))?;
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(job.env.iter().map(|(name, value)| (name, value)))
+        .current_dir(cwd);
+    let other_side = connect(&mut command, job)?;
+    sys::before_exec(&mut command, move || bound(bounds));
+    let mut child = command.spawn().map_err(|error| fail(&error, Path::new(program)))?;
+    let pipes = [
+        child.stdin.take().map(OwnedFd::from),
+        child.stdout.take().map(OwnedFd::from),
+        child.stderr.take().map(OwnedFd::from),
+        other_side,
+    ];
+    Ok(Started { pid: child.id() as i32, pipes: pipes.into_iter().flatten().collect() })
+}
+
+/// Gives a command what it reads from and writes to; the other side of its terminal, where it has one.
+fn connect(command: &mut Command, job: &Job) -> Result<Option<OwnedFd>, Failure> {
+    if let Input::Terminal { columns, rows } = job.input {
+        return terminal::attach(command, columns, rows).map(Some);
+    }
     let stdout = match &job.stdout {
         None => Stdio::piped(),
         Some(path) => {
@@ -119,20 +144,9 @@ fn start(job: &Job, bounds: Bounds) -> Result<Started, Failure> {
             File::create(path).map_err(failed)?.into()
         }
     };
-    let mut command = Command::new(program);
-    command
-        .args(arguments)
-        .env_clear()
-        .envs(job.env.iter().map(|(name, value)| (name, value)))
-        .current_dir(cwd)
-        .stdin(Stdio::null())
-        .stdout(stdout)
-        .stderr(Stdio::piped())
-        .process_group(0);
-    sys::before_exec(&mut command, move || bound(bounds));
-    let mut child = command.spawn().map_err(|error| fail(&error, Path::new(program)))?;
-    let pipes = [child.stdout.take().map(OwnedFd::from), child.stderr.take().map(OwnedFd::from)];
-    Ok(Started { pid: child.id() as i32, pipes: pipes.into_iter().flatten().collect() })
+    let stdin = if job.input == Input::Pipe { Stdio::piped() } else { Stdio::null() };
+    command.stdin(stdin).stdout(stdout).stderr(Stdio::piped()).process_group(0);
+    Ok(None)
 }
 
 /// Runs between fork and exec: system calls only.

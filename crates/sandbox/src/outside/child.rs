@@ -1,6 +1,7 @@
 //! A program that runs inside, as the caller follows it. Never outlives its sandbox.
 
-use std::io::PipeReader;
+use std::fs::File;
+use std::io::{PipeReader, PipeWriter};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,11 @@ pub struct Child {
     pub(super) id: u64,
     pub(super) pid: i32,
     pub(super) program: String,
+    /// The other side of its terminal, until taken, where it was started on one: what it draws is read from it, what is typed is
+    /// written to it. Reading fails with `EIO` when nothing holds the terminal any more.
+    pub terminal: Option<File>,
+    /// Its stdin, until taken, where that is a pipe; dropping it is the end of what the program reads.
+    pub stdin: Option<PipeWriter>,
     /// Its stdout, until taken. The program blocks when the pipe (64 KiB) is full and nobody reads.
     pub stdout: Option<PipeReader>,
     /// Its stderr, until taken.

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::PipeReader;
+use std::io::{PipeReader, PipeWriter};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Component, Path, PathBuf};
@@ -24,7 +24,7 @@ use super::supervisor::{Ledger, Supervisor};
 use super::talk::Talk;
 use super::{probe, wired};
 use crate::attempt::Attempt;
-use crate::command::{Command, Limit, Output};
+use crate::command::{Command, Input, Limit, Output};
 use crate::spec::{Isolation, Network, Spec};
 use crate::wire::{Channel, MOST_FDS, Order, Plan, Reply};
 use crate::{Error, HIDDEN};
@@ -166,12 +166,17 @@ impl Sandbox {
             env: command.env.clone(),
             cwd: command.cwd.clone().into_os_string(),
             stdout: command.stdout.clone().map(PathBuf::into_os_string),
+            input: command.input,
         };
         let (reply, fds) = self.talk.ask(&order)?;
         let Reply::Started { pid } = reply else {
             return Err(Error::Gone);
         };
-        let mut pipes = fds.into_iter().map(|fd| {
+        let mut fds = fds.into_iter();
+        let is_terminal = matches!(command.input, Input::Terminal { .. });
+        let terminal = if is_terminal { fds.next().map(fs::File::from) } else { None };
+        let stdin = if command.input == Input::Pipe { fds.next().map(PipeWriter::from) } else { None };
+        let mut pipes = fds.map(|fd| {
             // Where the kernel refuses, the pipe has its usual size.
             let _refused = fcntl_setpipe_size(&fd, PIPE);
             PipeReader::from(fd)
@@ -182,6 +187,8 @@ impl Sandbox {
             id,
             pid,
             program: program.display().to_string(),
+            terminal,
+            stdin,
             stdout: command.stdout.is_none().then(|| pipes.next()).flatten(),
             stderr: pipes.next(),
         })

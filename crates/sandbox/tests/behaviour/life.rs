@@ -1,18 +1,20 @@
 //! Beginnings and ends: exits, signals, many at once, the owner's death. Nothing is left behind.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::Case;
-use crate::sandbox::{Error, Exit, Sandbox};
+use crate::sandbox::{Error, Exit, Input, Sandbox};
 use crate::stage::{COUNT, HOME, LONG, probe, run, runs_somewhere, said, shell, spec, start, token};
 
 pub const CASES: &[Case] = &[
     ("a program's status and signal are told", exits),
     ("what cannot be started is named", cannot_start),
     ("a program ends before anybody has read what it said", unread),
+    ("a program is talked to over a pipe", piped),
+    ("a program draws on a terminal of its own", terminal),
     ("the environment is exactly what was given, however large", environment),
     ("everything is killed, and the files stay", kill_all),
     ("orphans are killed and reaped too", orphans),
@@ -52,6 +54,38 @@ fn cannot_start() {
     let error = sandbox.spawn(&nowhere).err().unwrap();
     assert_eq!(error.to_string(), "sandbox: cannot go to /nowhere");
     said(&sandbox, &shell("true"));
+}
+
+fn piped() {
+    let sandbox = start(&spec());
+    let mut child = sandbox.spawn(&shell("read line; echo \"heard $line\"; cat").input(Input::Pipe)).unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"one\ntwo\n").unwrap();
+    drop(stdin);
+    assert_eq!(child.output(LONG, 1 << 20).unwrap().stdout, b"heard one\ntwo\n");
+}
+
+fn terminal() {
+    let sandbox = start(&spec());
+    let line = "stty size; test -t 0 && test -t 1 && test -t 2 && echo yes >/dev/tty; read line; echo \"<$line>\"; exec sleep 600";
+    let command = shell(line).input(Input::Terminal { columns: 100, rows: 30 });
+    let mut child = sandbox.spawn(&command).unwrap();
+    assert!(child.stdin.is_none() && child.stdout.is_none() && child.stderr.is_none());
+    let mut terminal = child.terminal.take().unwrap();
+    terminal.write_all(b"typed\r").unwrap();
+    let mut drawn = String::new();
+    while !drawn.contains("<typed>") {
+        let mut some = [0; 256];
+        let read = terminal.read(&mut some).unwrap();
+        drawn.push_str(std::str::from_utf8(&some[..read]).unwrap());
+    }
+    assert!(drawn.contains("30 100\r\n") && drawn.contains("yes\r\n"), "{drawn:?}");
+    // What is typed reaches the whole session, as at a real one.
+    terminal.write_all(b"\x03").unwrap();
+    assert_eq!(child.wait(LONG).unwrap(), Some(Exit::Signal(2)));
+    // Nothing holds it any more.
+    let mut rest = Vec::new();
+    assert_eq!(terminal.read_to_end(&mut rest).unwrap_err().raw_os_error(), Some(5));
 }
 
 fn unread() {
