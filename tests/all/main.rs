@@ -17,6 +17,7 @@ mod files;
 mod hard_places;
 mod killed;
 mod ordinary_user;
+mod protocols;
 mod registry;
 mod relock;
 mod texts;
@@ -69,6 +70,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("files", files::CASES),
     ("killed", killed::CASES),
     ("ordinary_user", ordinary_user::CASES),
+    ("protocols", protocols::CASES),
     ("registry", registry::CASES),
     ("relock", relock::CASES),
     ("texts", texts::CASES),

@@ -1,7 +1,8 @@
 //! A scripted language model: answers chat requests by rule, at once, and records what it was asked.
 //!
-//! What is said is decided here, by [`Script`]; how it is said on the wire is a [`Protocol`]'s part, of which there is one so far
-//! (OpenAI chat completions). It never generates anything.
+//! What is said is decided here, by [`Script`]; how it is said on the wire is a [`Protocol`]'s part. There are five, told apart by the
+//! path that is asked: OpenAI's chat completions and responses, Anthropic's messages, Google's `generateContent`, Bedrock's `Converse`;
+//! each streamed and whole. It never generates anything.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -15,7 +16,13 @@ use serde_json::Value;
 use crate::answer;
 use crate::serve::{Body, Server, Service};
 
+mod anthropic;
+mod bedrock;
+mod conversation;
+mod event_stream;
+mod google;
 mod openai;
+mod responses;
 mod script;
 
 pub use script::{Rule, Script};
@@ -28,6 +35,8 @@ const MAX_KEPT: usize = 2000;
 /// One request, as far as a script or a test cares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
+    /// The wire protocol: `chat-completions`, `responses`, `messages`, `generate-content` or `converse`.
+    pub protocol: &'static str,
     /// The model's name.
     pub model: String,
     /// Whether the answer was to be streamed.
@@ -58,17 +67,47 @@ pub(crate) enum Reply {
     Call { id: String, tool: String, arguments: Value },
 }
 
+/// A request as it came.
+pub(crate) struct Asked<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) query: &'a str,
+    pub(crate) body: &'a Value,
+}
+
+/// An answer as it goes.
+pub(crate) struct Answer {
+    content_type: &'static str,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn new(content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        Self { content_type, body: body.into() }
+    }
+}
+
+/// The content type of an answer that is whole.
+const JSON: &str = answer::JSON;
+/// The content type of an answer that is streamed as server-sent events.
+const EVENTS: &str = "text/event-stream";
+
 /// One wire protocol of language models.
 pub(crate) trait Protocol: Send + Sync {
     /// Whether a POST to this path is a chat request of this protocol.
     fn takes(&self, path: &str) -> bool;
     /// Reads a request; `None` where it is none.
-    fn read(&self, request: &Value) -> Option<Turn>;
-    /// Writes an answer: content type and body.
-    fn write(&self, turn: &Turn, reply: &Reply, number: usize) -> (&'static str, String);
+    fn read(&self, asked: &Asked<'_>) -> Option<Turn>;
+    /// Writes an answer.
+    fn write(&self, asked: &Asked<'_>, turn: &Turn, reply: &Reply, number: usize) -> Answer;
 }
 
-const PROTOCOLS: &[&dyn Protocol] = &[&openai::ChatCompletions];
+const PROTOCOLS: &[&dyn Protocol] = &[
+    &openai::ChatCompletions,
+    &responses::Responses,
+    &anthropic::Messages,
+    &google::GenerateContent,
+    &bedrock::Converse,
+];
 
 /// What happened at a [`ScriptedLlm`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -169,11 +208,16 @@ impl Service for Desk {
         let Some(body) = answer::read(body, MAX_REQUEST).await else {
             return answer::error(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large or broke off");
         };
-        let turn = serde_json::from_slice(&body).ok().and_then(|request| protocol.read(&request));
-        let Some(turn) = turn else { return answer::error(StatusCode::BAD_REQUEST, "not a chat request") };
+        let Ok(body) = serde_json::from_slice::<Value>(&body) else {
+            return answer::error(StatusCode::BAD_REQUEST, "not JSON");
+        };
+        let asked = Asked { path, query: parts.uri.query().unwrap_or_default(), body: &body };
+        let Some(turn) = protocol.read(&asked) else {
+            return answer::error(StatusCode::BAD_REQUEST, "not a chat request");
+        };
         let reply = self.script.reply(&turn);
         let number = self.note(turn.clone());
-        let (content_type, body) = protocol.write(&turn, &reply, number);
-        answer::bytes(StatusCode::OK, content_type, body)
+        let answer = protocol.write(&asked, &turn, &reply, number);
+        answer::bytes(StatusCode::OK, answer.content_type, answer.body)
     }
 }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{Protocol, Reply, ToolResult, Turn};
+use super::conversation::{self, Ask, Said, list, string};
+use super::{Answer, Asked, EVENTS, JSON, Protocol, Reply, ToolResult, Turn};
 
 /// `POST …/chat/completions`.
 pub(super) struct ChatCompletions;
@@ -14,31 +15,35 @@ impl Protocol for ChatCompletions {
         path.ends_with("/chat/completions")
     }
 
-    fn read(&self, request: &Value) -> Option<Turn> {
-        let messages = request.get("messages")?.as_array()?;
-        let role =
-            |message: &Value| message.get("role").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let last_user = messages.iter().rposition(|message| role(message) == "user");
-        let after = &messages[last_user.map_or(0, |position| position + 1)..];
-        let tools = request.get("tools").and_then(Value::as_array).into_iter().flatten();
-        Some(Turn {
-            model: request.get("model")?.as_str()?.to_owned(),
-            stream: request.get("stream").and_then(Value::as_bool).unwrap_or(false),
+    fn read(&self, asked: &Asked<'_>) -> Option<Turn> {
+        let messages = asked.body.get("messages")?.as_array()?;
+        let tools = list(asked.body, "tools").iter();
+        let ask = Ask {
+            protocol: "chat-completions",
+            model: asked.body.get("model")?.as_str()?.to_owned(),
+            stream: asked.body.get("stream").and_then(Value::as_bool).unwrap_or(false),
             tools: tools
                 .filter_map(|tool| Some(tool.pointer("/function/name")?.as_str()?.to_owned()))
                 .collect(),
-            user: last_user.map(|position| text(&messages[position])).unwrap_or_default(),
-            results: after.iter().filter(|message| role(message) == "tool").map(result).collect(),
             messages: messages.len(),
-        })
+        };
+        let said = messages.iter().map(|message| match string(message, "role").as_str() {
+            "user" => Said::User(conversation::text(message.get("content"))),
+            "tool" => Said::Result(ToolResult {
+                call: string(message, "tool_call_id"),
+                text: conversation::text(message.get("content")),
+            }),
+            _ => Said::Other,
+        });
+        Some(conversation::turn(ask, said.collect()))
     }
 
-    fn write(&self, turn: &Turn, reply: &Reply, number: usize) -> (&'static str, String) {
+    fn write(&self, _: &Asked<'_>, turn: &Turn, reply: &Reply, number: usize) -> Answer {
         let id = format!("chatcmpl-{number}");
         if turn.stream {
-            ("text/event-stream", stream(&id, turn, reply))
+            Answer::new(EVENTS, stream(&id, turn, reply))
         } else {
-            ("application/json", whole(&id, turn, reply).to_string())
+            Answer::new(JSON, whole(&id, turn, reply).to_string())
         }
     }
 }
@@ -48,23 +53,6 @@ pub(super) fn models(names: &[String]) -> Value {
     let model =
         |name: &String| json!({ "id": name, "object": "model", "created": 0, "owned_by": "scripted" });
     json!({ "object": "list", "data": names.iter().map(model).collect::<Vec<_>>() })
-}
-
-fn result(message: &Value) -> ToolResult {
-    let call = message.get("tool_call_id").and_then(Value::as_str).unwrap_or_default().to_owned();
-    ToolResult { call, text: text(message) }
-}
-
-/// A message's text, whether it is written as a string or as parts.
-fn text(message: &Value) -> String {
-    match message.get("content") {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(parts)) => {
-            let texts = parts.iter().filter_map(|part| part.get("text").and_then(Value::as_str));
-            texts.collect::<Vec<_>>().join("\n")
-        }
-        _ => String::new(),
-    }
 }
 
 fn usage() -> Value {
@@ -123,12 +111,12 @@ mod tests {
 
     #[test]
     fn only_results_after_the_last_user_message_count() {
-        let turn = ChatCompletions
-            .read(&json!({"model": "m", "messages": [
-                {"role": "user", "content": "one"}, {"role": "tool", "tool_call_id": "a", "content": "old"},
-                {"role": "user", "content": [{"type": "text", "text": "two"}, {"type": "image"}]},
-            ]}))
-            .unwrap();
+        let body = json!({"model": "m", "messages": [
+            {"role": "user", "content": "one"}, {"role": "tool", "tool_call_id": "a", "content": "old"},
+            {"role": "user", "content": [{"type": "text", "text": "two"}, {"type": "image"}]},
+        ]});
+        let turn =
+            ChatCompletions.read(&Asked { path: "/chat/completions", query: "", body: &body }).unwrap();
         assert_eq!(
             (turn.user.as_str(), turn.results.len(), turn.messages, turn.stream),
             ("two", 0, 3, false)
