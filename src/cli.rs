@@ -1,5 +1,6 @@
 //! What was typed: the verbs and the options that they share. Raw flags end here.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -41,6 +42,9 @@ pub struct Shared {
     /// The npm registry, instead of what npm's configuration says.
     #[arg(long, global = true, value_name = "URL")]
     pub registry: Option<String>,
+    /// Reach a host at this address, and through no proxy; may be repeated.
+    #[arg(long, global = true, value_name = "HOST=ADDRESS[:PORT]", value_parser = connect_to)]
+    pub connect_to: Vec<(String, SocketAddr)>,
     /// Say more on stderr; twice for everything.
     #[arg(long, short, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -55,6 +59,14 @@ enum Verb {
     Inspect(commands::inspect::Args),
     Doctor(commands::doctor::Args),
     Diff(commands::diff::Args),
+}
+
+/// A host, and where it is; the port 0 stands for the scheme's own.
+fn connect_to(text: &str) -> Result<(String, SocketAddr), String> {
+    let (host, address) = text.split_once('=').ok_or("write HOST=ADDRESS:PORT")?;
+    let without_port = || Some(SocketAddr::new(address.trim_matches(['[', ']']).parse().ok()?, 0));
+    let address = address.parse().ok().or_else(without_port);
+    Ok((host.to_ascii_lowercase(), address.ok_or("an IP address, with or without a port, after the =")?))
 }
 
 /// Parses the command line; wrong usage ends the program with status 2.

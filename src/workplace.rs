@@ -65,6 +65,7 @@ impl Workplace {
     pub async fn registry(&self) -> Result<Registry, Failure> {
         let project = self.shared.manifest.parent().unwrap_or(Path::new("")).to_path_buf();
         let mut sought = Sought::here(self.shared.registry.clone(), project);
+        sought.connect_to = self.shared.connect_to.iter().cloned().collect();
         sought.opencode = Some((self.vendor()?, self.lock().ok().map(|(lock, _)| lock)));
         Ok(sought.find().await.map_err(builder::Error::from)?)
     }

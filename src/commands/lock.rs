@@ -1,6 +1,5 @@
 //! `lock`: manifest → lock.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use builder::Recording;
@@ -19,18 +18,9 @@ pub struct Args {
     /// Resolve everything anew, also what has not changed.
     #[arg(long, conflicts_with = "check")]
     refresh: bool,
-    /// Reach a host elsewhere while recording; may be repeated.
-    #[arg(long, value_name = "HOST=ADDRESS:PORT", value_parser = connect_to)]
-    connect_to: Vec<(String, SocketAddr)>,
     /// Print what changed as JSON.
     #[arg(long)]
     json: bool,
-}
-
-fn connect_to(text: &str) -> Result<(String, SocketAddr), String> {
-    let (host, address) = text.split_once('=').ok_or("write HOST=ADDRESS:PORT")?;
-    let address = address.parse().map_err(|error| format!("{address}: {error}"))?;
-    Ok((host.to_owned(), address))
 }
 
 /// Runs the verb.
@@ -50,7 +40,6 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         wishes: &wishes,
         old: old.as_ref().filter(|_| !args.refresh),
         registry: place.registry().await?,
-        connect_to: args.connect_to.into_iter().collect(),
         vendor: place.vendor()?,
         progress: place.progress(),
     };

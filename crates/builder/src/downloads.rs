@@ -2,7 +2,7 @@
 //! with a throw-away certificate authority, answered from the lock ever after.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 
 use lock::{Download, HttpsUrl, Lock};
@@ -26,18 +26,12 @@ pub struct Outlet {
 }
 
 impl Outlet {
-    /// Opens a recording one: the world is reached with npm's proxies and certificates, and a host
-    /// in `connect_to` at that address.
-    pub fn record(
-        stage: &mut Stage,
-        settings: &Settings,
-        vendor: &Vendor,
-        connect_to: &BTreeMap<String, SocketAddr>,
-    ) -> Result<Self, String> {
+    /// Opens a recording one: the world is reached as packages are, through npm's proxies and with its
+    /// certificates.
+    pub fn record(stage: &mut Stage, settings: &Settings, vendor: &Vendor) -> Result<Self, String> {
         // A request that may change something out there is nobody's to send in our name.
         let posts = std::collections::BTreeSet::new();
-        let forward =
-            Forward::new(settings, vendor.clone(), connect_to, posts).map_err(|error| error.to_string())?;
+        let forward = Forward::new(settings, vendor.clone(), posts).map_err(|error| error.to_string())?;
         Self::open(stage, Mode::Record(Box::new(forward)))
     }
 

@@ -5,7 +5,6 @@
 //! its manifest moved, until it is refreshed on purpose.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use lock::{
 };
 use replay::proxy::ProxyFacts;
 use replay::registry::npmrc::Settings;
-use replay::registry::{Answer, BasePath, BaseRecord, Failure, Origin, RecordRegistry, Release};
+use replay::registry::{Answer, BasePath, BaseRecord, Failure, Origin, RecordRegistry, Release, Upstream};
 use replay::vendor::Vendor;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -60,12 +59,14 @@ pub enum Error {
         source: Arc<replay::vendor::Error>,
     },
     /// The registry wants credentials, or other ones.
-    #[error("record {name}: the registry answers {status} about {package}")]
+    #[error("record {name}: ask {host} for {package}: {}", resolve::refusal(*status))]
     Forbidden {
         /// The exercise.
         name: ExerciseName,
         /// The package.
         package: PackageName,
+        /// The registry's host.
+        host: String,
         /// The HTTP status: 401 or 403.
         status: u16,
     },
@@ -121,9 +122,7 @@ impl Error {
             Self::Exercise { source, .. } => source.hint(),
             Self::Upstream { source, .. } => source.hint(),
             Self::Count(error) => error.hint(),
-            Self::Forbidden { .. } => {
-                Some("put the registry's token into ~/.npmrc, as npm wants it (//HOST/:_authToken=…)".into())
-            }
+            Self::Forbidden { host, status, .. } => Some(resolve::refusal_hint(host, *status)),
             _ => None,
         }
     }
@@ -137,8 +136,6 @@ pub struct Recording<'a> {
     pub old: Option<&'a Lock>,
     /// The registry, and how the world is reached.
     pub registry: Registry,
-    /// Hosts that are reached elsewhere.
-    pub connect_to: BTreeMap<String, SocketAddr>,
     /// Where downloads go.
     pub vendor: Vendor,
     /// Who is told.
@@ -241,7 +238,6 @@ impl Recording<'_> {
                 kind,
                 origin: origin.clone(),
                 settings: self.registry.settings.clone(),
-                connect_to: self.connect_to.clone(),
                 binary: binary.to_path_buf(),
                 host,
             };
@@ -336,7 +332,6 @@ struct One {
     kind: ExerciseKind,
     origin: Origin,
     settings: Settings,
-    connect_to: BTreeMap<String, SocketAddr>,
     binary: PathBuf,
     host: System,
 }
@@ -360,7 +355,7 @@ impl One {
         let bases = BTreeMap::from([(base.clone(), BTreeMap::new())]);
         let registry = RecordRegistry::serve(listener, self.origin.clone(), bases)
             .map_err(|source| failed(exercise::Error::Listen { source }))?;
-        let outlet = Outlet::record(&mut stage, &self.settings, self.origin.vendor(), &self.connect_to)
+        let outlet = Outlet::record(&mut stage, &self.settings, self.origin.vendor())
             .map_err(|reason| failed(stage::Error::from(reason).into()))?;
         let url = registry.url(&base);
         let outcome = tokio::select! {
@@ -373,7 +368,7 @@ impl One {
             return Err(upstream_failure(self.name, failure));
         }
         let record = facts.bases.remove(&base).unwrap_or_default();
-        if let Some(error) = forbidden(&self.name, &record) {
+        if let Some(error) = forbidden(&self.name, &record, self.origin.upstream()) {
             return Err(error);
         }
         let outcome = match outcome {
@@ -399,10 +394,11 @@ impl One {
 }
 
 /// A registry that wants credentials has said nothing about the package: not a fact to record.
-fn forbidden(name: &ExerciseName, record: &BaseRecord) -> Option<Error> {
+fn forbidden(name: &ExerciseName, record: &BaseRecord, upstream: &Upstream) -> Option<Error> {
     record.packuments.iter().find_map(|(package, answer)| match answer {
         Answer::Absent { status: status @ (401 | 403) } => {
-            Some(Error::Forbidden { name: name.clone(), package: package.clone(), status: *status })
+            let (name, package) = (name.clone(), package.clone());
+            Some(Error::Forbidden { host: upstream.host(&package), name, package, status: *status })
         }
         _ => None,
     })

@@ -6,6 +6,7 @@
 //! bun that knows.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -31,6 +32,8 @@ const NPM_ANSWER: u64 = 4096;
 pub struct Sought {
     /// What the user said (`--registry`).
     pub flag: Option<String>,
+    /// Hosts that are reached elsewhere (`--connect-to`), the port 0 for the scheme's own.
+    pub connect_to: BTreeMap<String, SocketAddr>,
     /// The environment.
     pub env: BTreeMap<String, String>,
     /// The project's directory.
@@ -101,7 +104,7 @@ impl Sought {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         let home = env.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-        Self { flag, env, project, home, opencode: None }
+        Self { flag, connect_to: BTreeMap::new(), env, project, home, opencode: None }
     }
 
     /// The registry, ready to be asked.
@@ -112,6 +115,7 @@ impl Sought {
             home: self.home.as_deref(),
             global: None,
         })?;
+        settings.connect_to.clone_from(&self.connect_to);
         if let Some(text) = &self.flag {
             settings.registry = Some(address(text).ok_or_else(|| Error::Flag { text: text.clone() })?);
         }

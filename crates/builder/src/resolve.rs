@@ -31,6 +31,16 @@ pub enum Error {
         /// The registry's status.
         status: u16,
     },
+    /// The registry does not tell us.
+    #[error("ask {host} for {what}: {}", refusal(*status))]
+    Forbidden {
+        /// The package or version.
+        what: String,
+        /// The registry's host.
+        host: String,
+        /// The registry's status: 401 or 403.
+        status: u16,
+    },
     /// The registry names no hash that can be pinned.
     #[error("pin {what}: the registry states no sha512 or sha256 integrity")]
     NoIntegrity {
@@ -66,6 +76,7 @@ impl Error {
         match self {
             Self::Upstream { source, .. } => source.code(),
             Self::Absent { .. } => "package-absent",
+            Self::Forbidden { .. } => "registry-forbidden",
             Self::NoIntegrity { .. } => "package-no-integrity",
             Self::NoSize { .. } => "package-no-size",
             Self::NoCommonVersion { .. } => "opencode-no-common-version",
@@ -83,6 +94,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Upstream { source, .. } => source.hint(),
+            Self::Forbidden { host, status, .. } => Some(refusal_hint(host, *status)),
             Self::Absent { .. } => Some("look at the spelling and at which versions the registry has".into()),
             Self::NoCommonVersion { .. } => {
                 Some("name a version with `opencode = \"…\"` or want fewer systems in the manifest".into())
@@ -113,7 +125,7 @@ async fn newest_complete(upstream: &Upstream, systems: &BTreeSet<System>) -> Res
     let mut common: Option<BTreeSet<Version>> = None;
     for part in &parts {
         let name = name(part)?;
-        let packument: Packument = found(part, upstream.packument(&name).await)?;
+        let packument: Packument = found(upstream, &name, part, upstream.packument(&name).await)?;
         let releases: BTreeSet<Version> =
             packument.versions.into_keys().filter(|version| !version.is_prerelease()).collect();
         common = Some(match common {
@@ -150,7 +162,8 @@ async fn artifact(upstream: &Upstream, version: &Version, system: System) -> Res
 async fn pin(upstream: &Upstream, package: &PackageName, version: &Version) -> Result<(Sri, u64), Error> {
     let id = package.at(version.clone());
     let what = id.to_string();
-    let release: Release = found(&what, upstream.version(package, &version.to_string()).await)?;
+    let release: Release =
+        found(upstream, package, &what, upstream.version(package, &version.to_string()).await)?;
     let size = tarball_size(upstream, &id, &release).await?;
     let integrity = release.integrity.ok_or(Error::NoIntegrity { what })?;
     Ok((integrity, size))
@@ -164,15 +177,45 @@ pub(crate) async fn tarball_size(
     release: &Release,
 ) -> Result<u64, Error> {
     let what = id.to_string();
-    let size = found(&what, upstream.tarball_size(id, Some(release)).await)?;
+    let size = found(upstream, &id.name, &what, upstream.tarball_size(id, Some(release)).await)?;
     size.ok_or(Error::NoSize { what })
 }
 
-fn found<T>(what: &str, answer: Result<Lookup<T>, upstream::Error>) -> Result<T, Error> {
+fn found<T>(
+    upstream: &Upstream,
+    package: &PackageName,
+    what: &str,
+    answer: Result<Lookup<T>, upstream::Error>,
+) -> Result<T, Error> {
     match answer {
         Ok(Lookup::Found(found)) => Ok(found),
+        // Whether it has the package is not what it said.
+        Ok(Lookup::Absent { status: status @ (401 | 403) }) => {
+            Err(Error::Forbidden { what: what.into(), host: upstream.host(package), status })
+        }
         Ok(Lookup::Absent { status }) => Err(Error::Absent { what: what.into(), status }),
         Err(source) => Err(Error::Upstream { what: what.into(), source }),
+    }
+}
+
+/// What a registry means by 401 or 403.
+pub(crate) fn refusal(status: u16) -> &'static str {
+    match status {
+        401 => "it wants to know who asks (status 401)",
+        _ => "who asks may not have it (status 403)",
+    }
+}
+
+/// What the user can do about it.
+pub(crate) fn refusal_hint(host: &str, status: u16) -> String {
+    match status {
+        401 => format!(
+            "put the token for {host} into ~/.npmrc, as npm wants it (//{host}/:_authToken=…), and look whether the one there is \
+             still good"
+        ),
+        _ => format!(
+            "ask the owner of {host}: the token in ~/.npmrc may lack the right, or the package may be blocked there"
+        ),
     }
 }
 

@@ -1,7 +1,6 @@
 //! Asking the world on a client's behalf, while recording. Owns what is forwarded and what is kept of the answer.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderName};
@@ -11,7 +10,7 @@ use url::Url;
 use super::{Exchange, KEPT_HEADERS, Recorded};
 use crate::answer;
 use crate::registry::npmrc::Settings;
-use crate::registry::upstream::{self, Bounds, MAX_DOWNLOAD};
+use crate::registry::upstream::{self, Bounds, MAX_DOWNLOAD, PROXY_CREDENTIALS, Ways};
 use crate::vendor::{self, Vendor};
 
 /// Largest request body that is forwarded, in bytes.
@@ -44,29 +43,25 @@ const TRIES: u32 = 3;
 #[derive(Debug)]
 pub struct Forward {
     client: reqwest::Client,
+    ways: Ways,
     vendor: Vendor,
     posts: BTreeSet<String>,
 }
 
 impl Forward {
-    /// Reaches the world through the proxies and with the certificates of `settings`; bodies go into `vendor`. A host in `connect_to` is
-    /// reached at that address (port 0 = the scheme's own). Requests that may change something (anything but GET and HEAD) are forwarded
-    /// to the hosts in `posts` only.
+    /// Reaches the world in the ways and with the certificates of `settings`; bodies go into `vendor`. Requests that may change something
+    /// (anything but GET and HEAD) are forwarded to the hosts in `posts` only.
     ///
     /// # Errors
     /// Where a certificate or proxy cannot be used.
     pub fn new(
         settings: &Settings,
         vendor: Vendor,
-        connect_to: &BTreeMap<String, SocketAddr>,
         posts: BTreeSet<String>,
     ) -> Result<Self, upstream::Error> {
-        let failed = |source| upstream::Error::Client { source };
-        let mut builder = upstream::client_builder(settings, Bounds::default(), false).map_err(failed)?;
-        for (host, address) in connect_to {
-            builder = builder.resolve(host, *address);
-        }
-        Ok(Self { client: builder.build().map_err(failed)?, vendor, posts })
+        let client = upstream::client(settings, Bounds::default(), false)
+            .map_err(|source| upstream::Error::Client { source })?;
+        Ok(Self { client, ways: Ways::of(settings), vendor, posts })
     }
 
     /// Forwards a request and keeps the answer; `None` where it is not to be forwarded.
@@ -106,14 +101,17 @@ impl Forward {
         request: reqwest::RequestBuilder,
     ) -> Result<Exchange, vendor::Error> {
         let what = format!("{}{}", url.host_str().unwrap_or_default(), url.path());
-        let failed = |source| vendor::Error::Upstream {
-            what: what.clone(),
-            source: upstream::Error::transport(url, source),
-        };
-        let response = request.send().await.map_err(failed)?;
+        let failed = |source| vendor::Error::Upstream { what: what.clone(), source };
+        let way = self.ways.to(url);
+        let response =
+            request.send().await.map_err(|source| failed(upstream::Error::transport(url, &way, source)))?;
         let status = response.status().as_u16();
+        // The proxy's word about us, and none of the host's.
+        if status == PROXY_CREDENTIALS {
+            return Err(failed(upstream::Error::proxy_credentials(url, &way)));
+        }
         let headers = kept(response.headers());
-        let download = upstream::Download::new(url, response);
+        let download = upstream::Download::new(url, &way, response);
         let stored = self.vendor.put_download(&what, download, None, MAX_DOWNLOAD).await?;
         Ok(Exchange {
             method: method.to_string(),

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -149,7 +150,8 @@ pub struct Proxies {
     pub http: Option<Secret>,
     /// For `https` addresses.
     pub https: Option<Secret>,
-    /// Hosts that are reached directly: names, which cover their subdomains, with an optional port, or `*`.
+    /// Hosts that are reached directly: names, which cover their subdomains, and addresses, with an optional port; ranges of addresses;
+    /// or `*`.
     pub none_for: Vec<String>,
 }
 
@@ -170,6 +172,9 @@ pub struct Settings {
     pub strict_ssl: bool,
     /// Proxies.
     pub proxies: Proxies,
+    /// Hosts that are reached at another address than their name's (port 0 = the scheme's own), and through no proxy. No file of npm's
+    /// says so: it is the caller's to add.
+    pub connect_to: BTreeMap<String, SocketAddr>,
 }
 
 impl Settings {
@@ -228,6 +233,7 @@ impl Settings {
                 .collect(),
             certificate_files: get("cafile").map(PathBuf::from).into_iter().chain(extra).collect(),
             strict_ssl: get("strict-ssl") != Some("false"),
+            connect_to: BTreeMap::new(),
             proxies: Proxies {
                 http: http.map(|text| proxy("proxy", &text)).transpose()?,
                 https: https.map(|text| proxy("https-proxy", &text)).transpose()?,

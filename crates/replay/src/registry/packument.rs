@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io::Read;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
@@ -83,8 +84,8 @@ impl Packument {
     ///
     /// # Errors
     /// Where it is no JSON object of that shape, or about another package.
-    pub fn parse(name: &PackageName, bytes: &[u8]) -> Result<Self, serde_json::Error> {
-        let foreign: Foreign = serde_json::from_slice(bytes)?;
+    pub fn parse(name: &PackageName, text: impl Read) -> Result<Self, serde_json::Error> {
+        let foreign: Foreign = serde_json::from_reader(text)?;
         if foreign.name.as_deref().is_some_and(|found| found != name.as_str()) {
             return Err(serde_json::Error::custom("the answer is about another package"));
         }
@@ -205,6 +206,6 @@ mod tests {
         for value in [json!([]), json!("x"), json!({"versions": []}), json!({"name": "b", "versions": {}})] {
             assert!(parse(&value).is_err(), "{value}");
         }
-        assert!(Packument::parse(&"a".parse().unwrap(), b"{\"versions\":{").is_err());
+        assert!(Packument::parse(&"a".parse().unwrap(), &b"{\"versions\":{"[..]).is_err());
     }
 }

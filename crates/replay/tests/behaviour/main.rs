@@ -10,3 +10,4 @@ mod replay_http;
 mod support;
 mod upstream;
 mod vendor;
+mod ways;

@@ -69,7 +69,7 @@ impl WorldWide {
         let mut settings = settings(&format!("https-proxy={}", self.proxy.url()));
         settings.certificates.push(self.authority.ca_pem().to_owned());
         let posts = posts.iter().map(|host| (*host).to_owned()).collect();
-        Forward::new(&settings, vendor, &BTreeMap::new(), posts).unwrap()
+        Forward::new(&settings, vendor, posts).unwrap()
     }
 }
 
@@ -140,12 +140,13 @@ async fn what_could_change_something_is_refused_unless_allowed() {
     let directory = tempfile::tempdir().unwrap();
     let vendor = Vendor::at(directory.path().join("vendor"));
     let authority = Arc::new(Authority::new().unwrap());
-    let connect_to = BTreeMap::from(
+    let mut settings = settings("");
+    settings.connect_to = BTreeMap::from(
         [("yes.invalid", &fake), ("no.invalid", &fake)]
             .map(|(host, fake)| (host.to_owned(), fake.authority.parse().unwrap())),
     );
     let posts = BTreeSet::from(["yes.invalid".to_owned()]);
-    let forward = Forward::new(&settings(""), vendor, &connect_to, posts).unwrap();
+    let forward = Forward::new(&settings, vendor, posts).unwrap();
     let recorder = Proxy::serve(listener(), Arc::clone(&authority), Mode::Record(Box::new(forward))).unwrap();
     let client = client(&recorder, &authority);
     let post = async |host: &str| {
@@ -175,9 +176,9 @@ async fn a_host_that_cannot_be_reached_is_a_failure_with_its_name() {
     let closed = listener().local_addr().unwrap();
     let directory = tempfile::tempdir().unwrap();
     let authority = Arc::new(Authority::new().unwrap());
-    let connect_to = BTreeMap::from([("down.invalid".to_owned(), closed)]);
-    let forward =
-        Forward::new(&settings(""), Vendor::at(directory.path()), &connect_to, BTreeSet::new()).unwrap();
+    let mut settings = settings("");
+    settings.connect_to = BTreeMap::from([("down.invalid".to_owned(), closed)]);
+    let forward = Forward::new(&settings, Vendor::at(directory.path()), BTreeSet::new()).unwrap();
     let recorder = Proxy::serve(listener(), Arc::clone(&authority), Mode::Record(Box::new(forward))).unwrap();
     assert_eq!(get(&client(&recorder, &authority), "https://down.invalid/x").await.0, 502);
     let facts = recorder.shutdown().await;

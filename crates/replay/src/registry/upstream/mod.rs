@@ -4,6 +4,7 @@
 //! credential is for. Nothing here knows an address of its own.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::time::Duration;
 
 use hyper::Method;
@@ -15,19 +16,23 @@ use super::packument::{Packument, Release};
 use super::route::tarball_path;
 use lock::{PackageId, PackageName};
 
+mod body;
 mod client;
 mod error;
 mod send;
+mod ways;
 
 pub use client::Bounds;
-pub(crate) use client::builder as client_builder;
-pub use error::Error;
-pub(crate) use error::{host_and_port, host_of};
+pub(crate) use client::client;
+pub use error::{Error, Fault};
+pub(crate) use error::{PROXY_CREDENTIALS, host_and_port, host_of};
 use send::Ask;
 pub use send::Download;
 pub(crate) use send::pause;
+pub use ways::{Way, Ways};
 
-/// Largest packument, in bytes after decompression. The largest ones of real packages are a tenth of it.
+/// Largest packument, in bytes after decompression. The largest ones of real packages are a tenth of it. It is reduced while it comes:
+/// what is held of it is what a resolver needs.
 pub const MAX_PACKUMENT: u64 = 256 * 1024 * 1024;
 /// Largest single-version document, in bytes. Read-mes are in it.
 pub const MAX_VERSION: u64 = 32 * 1024 * 1024;
@@ -86,6 +91,9 @@ pub struct Upstream {
     default: Url,
     scopes: BTreeMap<String, Url>,
     credentials: Vec<Credential>,
+    ways: Ways,
+    /// For one request as a whole.
+    total: Duration,
     /// Decompresses, for JSON.
     text: reqwest::Client,
     /// Never decompresses, for files.
@@ -108,13 +116,13 @@ impl Upstream {
     /// As [`Self::new`].
     pub fn bounded(settings: &Settings, bounds: Bounds) -> Result<Self, Error> {
         let default = settings.registry.clone().ok_or(Error::NoRegistry)?;
-        let client =
-            |gzip: bool| client_builder(settings, bounds, gzip).and_then(reqwest::ClientBuilder::build);
-        let client = |gzip: bool| client(gzip).map_err(|source| Error::Client { source });
+        let client = |gzip: bool| client(settings, bounds, gzip).map_err(|source| Error::Client { source });
         Ok(Self {
             default,
             scopes: settings.scopes.clone(),
             credentials: settings.credentials.clone(),
+            ways: Ways::of(settings),
+            total: bounds.total,
             text: client(true)?,
             plain: client(false)?,
             retry: Retry::default(),
@@ -139,6 +147,12 @@ impl Upstream {
         name.scope().and_then(|scope| self.scopes.get(scope)).unwrap_or(&self.default)
     }
 
+    /// The registry host of a package, with its port where one is named.
+    #[must_use]
+    pub fn host(&self, name: &PackageName) -> String {
+        host_of(self.registry(name))
+    }
+
     /// Every registry host (with its port, where one is named), for messages and for lists of what may be contacted.
     pub fn hosts(&self) -> impl Iterator<Item = String> {
         let urls = std::iter::once(&self.default).chain(self.scopes.values());
@@ -154,7 +168,7 @@ impl Upstream {
         let url = self.document(name, None);
         let ask = Ask::json(&url, MAX_PACKUMENT);
         let wanted = name.clone();
-        let parse = move |bytes: &[u8]| Packument::parse(&wanted, bytes);
+        let parse = move |text: &mut dyn Read| Packument::parse(&wanted, text);
         self.ask_json(&ask, parse).await
     }
 
@@ -164,8 +178,9 @@ impl Upstream {
     /// As [`Self::packument`].
     pub async fn version(&self, name: &PackageName, version_or_tag: &str) -> Result<Lookup<Release>, Error> {
         let url = self.document(name, Some(version_or_tag));
-        let parse =
-            |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).map(|document| Release::parse(&document));
+        let parse = |text: &mut dyn Read| {
+            serde_json::from_reader::<_, Value>(text).map(|document| Release::parse(&document))
+        };
         match self.ask_json(&Ask::json(&url, MAX_VERSION), parse).await? {
             Lookup::Found(Some(release)) => return Ok(Lookup::Found(release)),
             Lookup::Absent { status } if status != 404 && status != 405 => {
@@ -255,7 +270,7 @@ impl Upstream {
     pub async fn download(&self, url: &Url, offset: u64) -> Result<Lookup<Download>, Error> {
         self.ask_retrying(&Ask::file(url, offset))
             .await
-            .map(|answer| answer.map(|response| Download::new(url, response)))
+            .map(|answer| answer.map(|response| Download::new(url, &self.ways.to(url), response)))
     }
 
     /// The size in bytes of what an address holds, where the server says it.

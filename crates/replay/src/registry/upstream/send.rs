@@ -1,7 +1,8 @@
 //! One question to the outside: credentials, redirects, retries, bounds.
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::time::Duration;
+use std::io::Read;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::header::{
@@ -11,8 +12,9 @@ use hyper::{Method, StatusCode};
 use reqwest::Response;
 use url::Url;
 
-use super::error::{Error, host_of};
-use super::{Lookup, Retry, Upstream};
+use super::error::{Error, PROXY_CREDENTIALS, host_of};
+use super::ways::Way;
+use super::{Lookup, Retry, Upstream, body};
 use crate::registry::npmrc::{Credential, prefix_of};
 
 /// Redirects that are followed. Release downloads take two.
@@ -42,32 +44,46 @@ impl<'a> Ask<'a> {
 }
 
 impl Upstream {
-    /// Asks for a document and parses it (on a thread where that may take long), with retries.
+    /// Asks for a document and parses it while it comes, with retries.
     pub(super) async fn ask_json<T, P>(&self, ask: &Ask<'_>, parse: P) -> Result<Lookup<T>, Error>
     where
         T: Send + 'static,
-        P: FnOnce(&[u8]) -> Result<T, serde_json::Error> + Send + 'static,
+        P: Fn(&mut dyn Read) -> Result<T, serde_json::Error> + Clone + Send + 'static,
     {
-        let mut patience = Patience::of(self.retry);
-        let bytes = loop {
-            match self.whole(ask).await {
-                Ok(Lookup::Found(bytes)) => break bytes,
-                Ok(Lookup::Absent { status }) => return Ok(Lookup::Absent { status }),
+        let mut patience = self.patience();
+        loop {
+            match self.parsed(ask, parse.clone()).await {
+                Ok(answer) => return Ok(answer),
                 Err(error) => patience.wait(error).await?,
             }
+        }
+    }
+
+    async fn parsed<T, P>(&self, ask: &Ask<'_>, parse: P) -> Result<Lookup<T>, Error>
+    where
+        T: Send + 'static,
+        P: FnOnce(&mut dyn Read) -> Result<T, serde_json::Error> + Send + 'static,
+    {
+        let response = match self.once(ask).await? {
+            Lookup::Found(response) => response,
+            Lookup::Absent { status } => return Ok(Lookup::Absent { status }),
         };
-        let malformed =
-            |source| Error::Malformed { host: host_of(ask.url), path: ask.url.path().to_owned(), source };
-        let parsed = tokio::task::spawn_blocking(move || parse(&bytes)).await;
-        parsed
-            .map_err(|panic| malformed(serde::de::Error::custom(panic)))?
-            .map_err(malformed)
-            .map(Lookup::Found)
+        let limit = ask.limit.unwrap_or(super::MAX_DOWNLOAD);
+        match body::parse(response, limit, parse).await {
+            Ok(parsed) => Ok(Lookup::Found(parsed)),
+            Err(body::Error::TooLarge) => Err(Error::too_large(ask.url, limit)),
+            Err(body::Error::Broken(source)) => {
+                Err(Error::transport(ask.url, &self.ways.to(ask.url), source))
+            }
+            Err(body::Error::Malformed(source)) => {
+                Err(Error::Malformed { host: host_of(ask.url), path: ask.url.path().to_owned(), source })
+            }
+        }
     }
 
     /// Asks, with retries, for a successful answer whose body is still to come.
     pub(super) async fn ask_retrying(&self, ask: &Ask<'_>) -> Result<Lookup<Response>, Error> {
-        let mut patience = Patience::of(self.retry);
+        let mut patience = self.patience();
         loop {
             match self.once(ask).await {
                 Ok(answer) => return Ok(answer),
@@ -76,20 +92,12 @@ impl Upstream {
         }
     }
 
-    async fn whole(&self, ask: &Ask<'_>) -> Result<Lookup<Bytes>, Error> {
-        let mut response = match self.once(ask).await? {
-            Lookup::Found(response) => response,
-            Lookup::Absent { status } => return Ok(Lookup::Absent { status }),
-        };
-        let limit = ask.limit.unwrap_or(super::MAX_DOWNLOAD);
-        let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|source| Error::transport(ask.url, source))? {
-            if (bytes.len() as u64).saturating_add(chunk.len() as u64) > limit {
-                return Err(Error::too_large(ask.url, limit));
-            }
-            bytes.extend_from_slice(&chunk);
+    fn patience(&self) -> Patience {
+        Patience {
+            left: self.retry.tries.saturating_sub(1),
+            wait: self.retry.wait,
+            end: Instant::now() + self.total,
         }
-        Ok(Lookup::Found(bytes.into()))
     }
 
     /// One try: follows redirects, sorts the status.
@@ -104,6 +112,9 @@ impl Upstream {
             }
             if status.is_success() {
                 return Ok(Lookup::Found(response));
+            }
+            if status.as_u16() == PROXY_CREDENTIALS {
+                return Err(Error::proxy_credentials(&url, &self.ways.to(&url)));
             }
             let passing = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
             if status.is_client_error() && !passing {
@@ -136,7 +147,7 @@ impl Upstream {
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
-        request.send().await.map_err(|source| Error::transport(url, source))
+        request.send().await.map_err(|source| Error::transport(url, &self.ways.to(url), source))
     }
 }
 
@@ -167,16 +178,14 @@ fn target(url: &Url, response: &Response) -> Result<Url, Error> {
 struct Patience {
     left: u32,
     wait: Duration,
+    /// When no try is begun any more: a host that took a request's whole time would take it again.
+    end: Instant,
 }
 
 impl Patience {
-    fn of(retry: Retry) -> Self {
-        Self { left: retry.tries.saturating_sub(1), wait: retry.wait }
-    }
-
     /// Waits before the next try; gives the error back where there is none or where it would not help.
     async fn wait(&mut self, error: Error) -> Result<(), Error> {
-        if self.left == 0 || !error.passing() {
+        if self.left == 0 || !error.passing() || Instant::now() >= self.end {
             return Err(error);
         }
         let asked = match &error {
@@ -208,20 +217,21 @@ fn jittered(wait: Duration) -> Duration {
 #[derive(Debug)]
 pub struct Download {
     url: Url,
+    way: Way,
     response: Response,
     offset: u64,
     total: Option<u64>,
 }
 
 impl Download {
-    pub(crate) fn new(url: &Url, response: Response) -> Self {
+    pub(crate) fn new(url: &Url, way: &Way, response: Response) -> Self {
         let range =
             response.headers().get(CONTENT_RANGE).and_then(|range| range.to_str().ok()).and_then(range);
         let (offset, total) = match (response.status(), range) {
             (StatusCode::PARTIAL_CONTENT, Some((start, total))) => (start, total),
             _ => (0, response.content_length()),
         };
-        Self { url: url.clone(), response, offset, total }
+        Self { url: url.clone(), way: way.clone(), response, offset, total }
     }
 
     /// The byte that it starts at: what was asked for, or 0 where the server ignored that.
@@ -247,7 +257,7 @@ impl Download {
     /// # Errors
     /// Where the connection breaks off or stays silent.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        self.response.chunk().await.map_err(|source| Error::transport(&self.url, source))
+        self.response.chunk().await.map_err(|source| Error::transport(&self.url, &self.way, source))
     }
 }
 
