@@ -29,6 +29,7 @@ pub mod plan;
 mod progress;
 mod record;
 pub mod registry;
+pub mod release;
 mod resolve;
 mod settle;
 mod stage;

@@ -323,6 +323,7 @@ fn empty_lock(opencode: Version, systems: BTreeMap<System, lock::Artifact>) -> L
         programs: BTreeMap::new(),
         pins: BTreeMap::new(),
         before: None,
+        providers: BTreeMap::new(),
     }
 }
 

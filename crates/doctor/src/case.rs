@@ -8,10 +8,10 @@ use crate::catalogue::Catalogue;
 use crate::checks;
 use crate::checks::configs::{self, Config};
 use crate::finding::{Check, Finding, Severity, plain};
-use crate::release::Release;
 use crate::start::Start;
 use crate::subject::{Error, Subject};
 use crate::surroundings::Surroundings;
+use builder::release::Release;
 
 /// What is to be looked at.
 #[derive(Debug, Clone)]

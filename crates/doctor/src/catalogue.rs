@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use builder::files::read_bounded;
 use serde_json::Value;
 
-use crate::release::{Dates, Release};
 use crate::start::Start;
 use crate::surroundings::Surroundings;
+use builder::release::{Dates, Release};
 
 /// The largest catalogue that is read, in bytes: some twenty times a real one.
 const MOST: u64 = 64 << 20;

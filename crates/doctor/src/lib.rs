@@ -9,7 +9,6 @@ mod case;
 mod catalogue;
 mod checks;
 mod finding;
-mod release;
 mod start;
 mod subject;
 mod surroundings;

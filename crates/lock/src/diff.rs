@@ -39,6 +39,8 @@ pub struct Diff {
     pub pins: BTreeMap<PackageName, Change<Option<Version>>>,
     /// The day as of which packages are resolved, where it changed.
     pub before: Option<Change<Option<Date>>>,
+    /// The providers that were asked for by id.
+    pub providers: Keys<String>,
 }
 
 /// A value before and after.
@@ -75,6 +77,7 @@ pub fn diff(old: &Lock, new: &Lock) -> Diff {
         programs: keys(&old.programs, &new.programs),
         pins: changes(&old.pins, &new.pins, |version| version.cloned()),
         before: changed(&old.before, &new.before),
+        providers: keys(&old.providers, &new.providers),
     }
 }
 
@@ -125,6 +128,7 @@ impl Diff {
             && self.programs.is_empty()
             && self.pins.is_empty()
             && self.before.is_none()
+            && self.providers.is_empty()
     }
 
     /// What changed, for people: one line each, beginning with `+` (added), `-` (removed) or `~` (changed). A package
@@ -154,6 +158,7 @@ impl Diff {
         if let Some(change) = &self.before {
             lines.push(format!("{} before", sign(change)));
         }
+        key_lines(&mut lines, "provider", &self.providers);
         lines
     }
 }

@@ -191,9 +191,15 @@ fn btree_map_of_exercises(
     vec(exercise(ids.into_iter().collect()), 0..4).prop_map(|exercises| exercises.into_iter().collect())
 }
 
-/// Programs by their artifact for every system, pins by hand, and the day.
-fn rest() -> impl Strategy<Value = (BTreeMap<String, Artifact>, BTreeMap<PackageName, Version>, Option<Date>)>
-{
+/// Programs, packages pinned by hand, the day, and the SDKs of providers.
+type Rest = (
+    BTreeMap<String, Artifact>,
+    BTreeMap<PackageName, Version>,
+    Option<Date>,
+    BTreeMap<String, BTreeSet<String>>,
+);
+
+fn rest() -> impl Strategy<Value = Rest> {
     let source = prop_oneof![
         url().prop_map(|url| ArtifactSource::Url { url }),
         (name(), version()).prop_map(|(package, version)| ArtifactSource::Npm { package, version }),
@@ -206,7 +212,9 @@ fn rest() -> impl Strategy<Value = (BTreeMap<String, Artifact>, BTreeMap<Package
         binary: "bin/rg".parse().unwrap(),
     });
     let before = option::of("20[0-9]{2}-0[1-9]-[12][0-8]".prop_map(|text| text.parse().unwrap()));
-    (btree_map("[a-z]{1,4}", artifact, 0..2), btree_map(name(), version(), 0..2), before)
+    let sdks = btree_set("[a-z/@]{1,6}", 1..3);
+    let providers = btree_map("[a-z]{1,4}", sdks, 0..3);
+    (btree_map("[a-z]{1,4}", artifact, 0..2), btree_map(name(), version(), 0..2), before, providers)
 }
 
 fn any_lock() -> impl Strategy<Value = Lock> {
@@ -229,7 +237,7 @@ fn any_lock() -> impl Strategy<Value = Lock> {
                     })
                     .collect();
                 let catalogue = catalogue.map(|(integrity, size, url)| Catalogue { integrity, size, url });
-                let (programs, pins, before) = rest;
+                let (programs, pins, before, providers) = rest;
                 let programs = programs
                     .into_iter()
                     .map(|(program, artifact)| {
@@ -248,6 +256,7 @@ fn any_lock() -> impl Strategy<Value = Lock> {
                     programs,
                     pins,
                     before,
+                    providers,
                 };
                 lock.retain_referenced();
                 lock

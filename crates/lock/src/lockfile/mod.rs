@@ -65,6 +65,8 @@ pub struct Lock {
     pub pins: BTreeMap<PackageName, Version>,
     /// The day as of which this was resolved, where one was named.
     pub before: Option<Date>,
+    /// The SDKs of the providers that were asked for by an id of OpenCode's catalogue.
+    pub providers: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// A release artifact, of OpenCode's or of a program that it starts, for one system.

@@ -1,7 +1,7 @@
 //! From text to [`Lock`]: every key by name, every value as a word, every fault with its place. Owns which keys there
 //! are; what has to agree between them is checked in `check`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     command::is_id,
@@ -9,7 +9,9 @@ use crate::{
     lockfile::{
         Archive, Artifact, ArtifactSource, Catalogue, Download, Error, ExerciseName, Field, Known, Lock,
         MAX_BYTES, Package, PackageManifest, Problem, Reach, WordError, check, read_exercise,
-        record::{Fault, Outcome, Record, fault, key_word, map, members, plain, set, string, whole, word},
+        record::{
+            Fault, Outcome, Record, fault, items, key_word, map, members, plain, set, string, whole, word,
+        },
         upgrade,
     },
     position::Position,
@@ -56,6 +58,7 @@ fn read(root: Node) -> Outcome<Lock> {
         "programs",
         "pins",
         "before",
+        "providers",
     ];
     let record = Record::of(&root, "the lock", &keys)?;
     let catalogue = record.required("catalogue")?;
@@ -95,9 +98,27 @@ fn read(root: Node) -> Outcome<Lock> {
             Ok((key_word(key, "the package's name")?, word(node, "the package's version")?))
         })?,
         before: record.optional("before").map(|node| word(node, "`before`")).transpose()?,
+        providers: optional_map(record.optional("providers"), "`providers`", |key, node| {
+            Ok((plain(&key.text, key.at, "the provider")?, sdks(node)?))
+        })?,
     };
     check::check(&root, &lock)?;
     Ok(lock)
+}
+
+/// SDKs as a catalogue names them, which need not be packages.
+fn sdks(node: &Node) -> Outcome<BTreeSet<String>> {
+    let mut sdks = BTreeSet::new();
+    for item in items(node, "the provider's SDKs")? {
+        let sdk = plain(string(item, "the SDK")?, item.at, "the SDK")?;
+        if !sdks.insert(sdk.clone()) {
+            return fault(item.at, Problem::Repeated { item: sdk });
+        }
+    }
+    if sdks.is_empty() {
+        return fault(node.at, Problem::Empty { what: "the provider's SDKs" });
+    }
+    Ok(sdks)
 }
 
 /// A map that may be left out, and then is empty.

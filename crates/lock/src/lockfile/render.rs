@@ -42,6 +42,13 @@ pub(super) fn render(lock: &Lock) -> String {
         if let Some(before) = &lock.before {
             page.text("before", before);
         }
+        if !lock.providers.is_empty() {
+            page.record("providers", |page| {
+                for (id, sdks) in &lock.providers {
+                    page.field(id, Value::from_iter(sdks.iter().map(String::as_str)));
+                }
+            });
+        }
     });
     page.text.push('\n');
     page.text

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use builder::opencode::reads;
+use crate::opencode::reads;
 use memchr::memmem::Finder;
 
 /// Bytes that are read at once.
@@ -21,6 +21,9 @@ const OVERLAP: usize = 1024;
 /// Most names that are kept; a real binary has some two hundred of each kind.
 const MOST_NAMES: usize = 10_000;
 
+/// The longest text of one provider in the catalogue, in bytes: ten times a real one.
+const MOST_OF_A_PROVIDER: usize = 4 << 20;
+
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Release {
@@ -32,9 +35,18 @@ pub struct Release {
     pub newest_model: Option<String>,
     /// The SDK of each provider of its own catalogue.
     pub sdks: BTreeMap<String, String>,
+    /// SDKs that single models of a provider have instead.
+    pub model_sdks: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Release {
+    /// The SDKs that a provider of the catalogue may load: its own, and those of single models. `None`: the
+    /// catalogue does not know it.
+    pub fn sdks_of(&self, id: &str) -> Option<BTreeSet<String>> {
+        let own = self.sdks.get(id)?.clone();
+        Some(self.model_sdks.get(id).cloned().unwrap_or_default().into_iter().chain([own]).collect())
+    }
+
     /// Reads the binary at `path`.
     pub fn read(path: &Path) -> io::Result<Self> {
         let mut search = Search::new();
@@ -49,6 +61,7 @@ impl Release {
                 return Ok(search.release());
             }
             let rest = filled.saturating_sub(OVERLAP);
+            search.behind += rest;
             buffer.copy_within(rest..filled, 0);
             kept = filled - rest;
         }
@@ -64,6 +77,13 @@ struct Search {
     names: BTreeSet<String>,
     provider: Finder<'static>,
     sdks: BTreeMap<String, String>,
+    /// Where in the binary each of these begins.
+    starts: BTreeMap<usize, String>,
+    model: Finder<'static>,
+    /// Where an SDK of a single model stands, and which.
+    model_sdks: BTreeMap<usize, String>,
+    /// How much of the binary lies before what is looked at.
+    behind: usize,
     dates: Dates,
 }
 
@@ -77,6 +97,10 @@ impl Search {
             names: BTreeSet::new(),
             provider: Finder::new(reads::CATALOGUE_PROVIDER),
             sdks: BTreeMap::new(),
+            starts: BTreeMap::new(),
+            model: Finder::new(reads::MODEL_SDK),
+            model_sdks: BTreeMap::new(),
+            behind: 0,
             dates: Dates::default(),
         }
     }
@@ -90,14 +114,31 @@ impl Search {
             }
         }
         for at in self.provider.find_iter(bytes) {
-            if self.sdks.len() < MOST_NAMES {
-                self.sdks.extend(name_before(bytes, at).zip(sdk_behind(bytes, at)));
+            if self.sdks.len() < MOST_NAMES
+                && let Some((id, sdk)) = name_before(bytes, at).zip(sdk_behind(bytes, at))
+            {
+                self.starts.insert(self.behind + at, id.clone());
+                self.sdks.insert(id, sdk);
+            }
+        }
+        for at in self.model.find_iter(bytes) {
+            let sdk = bytes.get(at + self.model.needle().len()..).and_then(quoted);
+            if self.model_sdks.len() < MOST_NAMES {
+                self.model_sdks.extend(sdk.map(|sdk| (self.behind + at, sdk)));
             }
         }
         self.dates.look(bytes);
     }
 
     fn release(self) -> Release {
+        let mut model_sdks: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (at, sdk) in self.model_sdks {
+            if let Some((start, id)) = self.starts.range(..at).next_back()
+                && at - start < MOST_OF_A_PROVIDER
+            {
+                model_sdks.entry(id.clone()).or_default().insert(sdk);
+            }
+        }
         Release {
             built_in: self.names.contains(reads::ALWAYS_BUILT_IN).then_some(self.names),
             needs_avx2: match self.found {
@@ -107,6 +148,7 @@ impl Search {
             },
             newest_model: self.dates.newest,
             sdks: self.sdks,
+            model_sdks,
         }
     }
 }
@@ -122,8 +164,13 @@ fn name_before(bytes: &[u8], end: usize) -> Option<String> {
 fn sdk_behind(bytes: &[u8], start: usize) -> Option<String> {
     let behind = bytes.get(start..bytes.len().min(start + OVERLAP / 2))?;
     let list_end = memchr::memchr(b']', behind)?;
-    let sdk = behind.get(list_end..)?.strip_prefix(reads::CATALOGUE_SDK.as_bytes())?;
-    String::from_utf8(sdk.get(..memchr::memchr(b'"', sdk)?)?.to_vec()).ok()
+    quoted(behind.get(list_end..)?.strip_prefix(reads::CATALOGUE_SDK.as_bytes())?)
+}
+
+/// The text up to a quote that is not far.
+fn quoted(bytes: &[u8]) -> Option<String> {
+    let bytes = bytes.get(..bytes.len().min(OVERLAP / 2))?;
+    String::from_utf8(bytes.get(..memchr::memchr(b'"', bytes)?)?.to_vec()).ok()
 }
 
 /// The dates of a catalogue's models.
