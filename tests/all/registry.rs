@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use builder::registry::Sought;
 use lock::Lock;
-use replay::registry::{BasePath, Origin, RecordRegistry};
+use replay::registry::{BasePath, Origin, RecordRegistry, Sight};
 use replay::vendor::Vendor;
 use sandbox::{Attempt, Bind, Sandbox, Spec};
 use testkit::cli::{Place, program, succeed};
@@ -42,7 +42,7 @@ fn lock_and_fetch_ask_the_mirror_and_nobody_else() {
     let mirror = RecordRegistry::serve(
         sandbox.take_listeners().remove(0),
         Origin::new(runtime.block_on(own_registry()), Vendor::at(company.vendor())),
-        BTreeMap::from([(base.clone(), BTreeMap::new())]),
+        BTreeMap::from([(base.clone(), Sight::default())]),
     )
     .unwrap();
     let url = mirror.url(&base);

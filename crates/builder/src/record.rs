@@ -14,7 +14,9 @@ use lock::{
 };
 use replay::proxy::ProxyFacts;
 use replay::registry::npmrc::Settings;
-use replay::registry::{Answer, BasePath, BaseRecord, Failure, Origin, RecordRegistry, Release, Upstream};
+use replay::registry::{
+    Answer, BasePath, BaseRecord, Failure, Origin, RecordRegistry, Release, Sight, Upstream,
+};
 use replay::vendor::Vendor;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -353,7 +355,7 @@ impl One {
         let mut stage =
             Stage::open(&self.binary, exercise::LISTENERS).await.map_err(|error| failed(error.into()))?;
         let listener = stage.take_listener().ok_or(Error::Worker)?;
-        let bases = BTreeMap::from([(base.clone(), BTreeMap::new())]);
+        let bases = BTreeMap::from([(base.clone(), Sight::default())]);
         let registry = RecordRegistry::serve(listener, self.origin.clone(), bases)
             .map_err(|source| failed(exercise::Error::Listen { source }))?;
         let outlet = Outlet::record(&mut stage, &self.settings, self.origin.vendor())

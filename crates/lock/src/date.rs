@@ -27,11 +27,11 @@ impl Error {
 }
 
 impl Date {
-    /// Whether an instant, written as a registry writes it (RFC 3339, UTC: `2026-01-31T12:00:00.000Z`), lies on this day or
-    /// before. Nothing where the text is no such instant.
+    /// Whether an instant, written as a registry writes it (RFC 3339, UTC: `2026-01-31T12:00:00.000Z`, by some with `+00:00`
+    /// at the end), lies on this day or before. Nothing where the text is no such instant.
     pub fn includes(self, instant: &str) -> Option<bool> {
         let (day, time) = instant.split_once('T')?;
-        if !time.ends_with('Z') {
+        if !time.ends_with('Z') && !time.ends_with("+00:00") {
             return None;
         }
         Some(day.parse::<Date>().ok()? <= self)
@@ -109,6 +109,7 @@ mod tests {
         let day: Date = "2026-01-31".parse().unwrap();
         assert_eq!(day.includes("2026-01-31T23:59:59.999Z"), Some(true));
         assert_eq!(day.includes("2026-02-01T00:00:00.000Z"), Some(false));
+        assert_eq!(day.includes("2026-01-31T23:59:59.999999+00:00"), Some(true));
         assert_eq!(day.includes("yesterday"), None);
         assert_eq!(day.includes("2026-01-31T23:59:59+02:00"), None);
     }

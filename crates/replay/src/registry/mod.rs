@@ -10,6 +10,7 @@ mod record;
 mod render;
 mod replay;
 mod route;
+mod sight;
 mod view;
 
 pub mod npmrc;
@@ -19,9 +20,8 @@ pub mod upstream;
 pub use base_path::{BasePath, BasePathError};
 pub use origin::Origin;
 pub use packument::{Packument, Release};
-pub use record::{
-    Answer, BaseRecord, Bases, Failure, PackumentFilter, RecordFacts, RecordRegistry, RecordedTarball,
-};
+pub use record::{Answer, BaseRecord, Bases, Failure, RecordFacts, RecordRegistry, RecordedTarball};
 pub use replay::{BaseFacts, Question, ReplayFacts, ReplayRegistry};
+pub use sight::{Hidden, Sight};
 pub use upstream::{Lookup, Upstream};
 pub use view::{PackumentView, RegistryView, TarballFile, VersionView};

@@ -3,7 +3,7 @@
 //! Clients see the same documents that a replay will show them later, reduced alike, with tarballs at our own address. A tarball is
 //! given to the client when it is whole and its hash is checked, never before.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,10 +16,11 @@ use tokio::sync::watch;
 use super::asked::Asked;
 use super::base_path::BasePath;
 use super::origin::Origin;
-use super::packument::Packument;
+use super::packument::{Packument, Release};
 use super::render::{self, Shown};
 use super::replay::Question;
 use super::route::{Route, split_base};
+use super::sight::{Hidden, Sight};
 use super::upstream::Lookup;
 use crate::answer;
 use crate::serve::{Body, Server, Service};
@@ -31,22 +32,13 @@ const MAX_NOTES: usize = 4096;
 /// Longest audit request that is read to its end, in bytes.
 const MAX_AUDIT: usize = 16 * 1024 * 1024;
 
-/// What of a package an exercise may see, so that pinned versions stay pinned when something else is recorded anew.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PackumentFilter {
-    /// The versions that are shown, as far as upstream has them.
-    pub versions: BTreeSet<Version>,
-    /// The dist-tags that are shown instead of upstream's; `None` = upstream's, as far as they point at a shown version.
-    pub tags: Option<BTreeMap<String, Version>>,
-}
-
 /// What each exercise may see less than upstream has, by its base path.
-pub type Bases = BTreeMap<BasePath, BTreeMap<PackageName, PackumentFilter>>;
+pub type Bases = BTreeMap<BasePath, Sight>;
 
 /// What upstream said about a package.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
-    /// All that it said, versions included that the exercise was not shown.
+    /// What of it the exercise was shown.
     Found(Arc<Packument>),
     /// It answered with this status of the 4xx. 404 is part of the truth; 401 and 403 mean that credentials are missing or wrong.
     Absent {
@@ -77,6 +69,11 @@ pub struct BaseRecord {
     pub packuments: BTreeMap<PackageName, Answer>,
     /// Tarballs fetched.
     pub tarballs: BTreeMap<PackageId, RecordedTarball>,
+    /// Packages that upstream has and of which the exercise could be shown nothing. Not empty = the recording is not usable.
+    pub hidden: BTreeMap<PackageName, Hidden>,
+    /// Packages whose publish times cannot all be right, where they decided what was shown: a version, and an earlier one that was
+    /// published later.
+    pub unordered: BTreeMap<PackageName, (Version, Version)>,
 }
 
 /// A question that the outside world did not answer, or answered wrongly.
@@ -123,7 +120,7 @@ impl RecordRegistry {
             ..RecordFacts::default()
         };
         let bases =
-            bases.into_iter().map(|(path, pins)| (path.as_str().to_owned(), Base { path, pins })).collect();
+            bases.into_iter().map(|(path, sight)| (path.as_str().to_owned(), Base { path, sight })).collect();
         let (failed, _) = watch::channel(false);
         let recorder = Arc::new(Recorder { authority, origin, bases, facts: Mutex::new(facts), failed });
         let server = Server::start(listener, Arc::clone(&recorder))?;
@@ -180,7 +177,7 @@ struct Recorder {
 #[derive(Debug)]
 struct Base {
     path: BasePath,
-    pins: BTreeMap<PackageName, PackumentFilter>,
+    sight: Sight,
 }
 
 impl Recorder {
@@ -226,16 +223,36 @@ impl Recorder {
         response
     }
 
+    /// What of a packument may be seen, noted; or that nothing may.
+    fn show(
+        &self,
+        base: &Base,
+        name: &PackageName,
+        packument: &Arc<Packument>,
+    ) -> Result<Arc<Packument>, Response<Body>> {
+        match base.sight.of(packument) {
+            Ok(seen) => {
+                let answer = Answer::Found(Arc::clone(&seen.packument));
+                self.note(base, |record| {
+                    record.packuments.insert(name.clone(), answer);
+                    record.unordered.extend(seen.unordered.map(|wrong| (name.clone(), wrong)));
+                });
+                Ok(seen.packument)
+            }
+            Err(hidden) => {
+                self.note(base, |record| {
+                    record.hidden.insert(name.clone(), hidden);
+                });
+                self.failed.send_replace(true);
+                Err(answer::not_found())
+            }
+        }
+    }
+
     /// The packument, noted; or the answer that says why there is none.
     async fn look_up(&self, base: &Base, name: &PackageName) -> Result<Arc<Packument>, Response<Body>> {
         match self.origin.packument(name).await {
-            Ok(Lookup::Found(packument)) => {
-                let answer = Answer::Found(Arc::clone(&packument));
-                self.note(base, |record| {
-                    record.packuments.insert(name.clone(), answer);
-                });
-                Ok(packument)
-            }
+            Ok(Lookup::Found(packument)) => self.show(base, name, &packument),
             Ok(Lookup::Absent { status }) => {
                 self.note(base, |record| {
                     record.packuments.insert(name.clone(), Answer::Absent { status });
@@ -255,10 +272,9 @@ impl Recorder {
         name: &PackageName,
         asked: &Asked,
     ) -> Result<Response<Body>, Response<Body>> {
-        let packument = self.look_up(base, name).await?;
-        let seen = Seen::of(&packument, base.pins.get(name));
-        let body =
-            render::packument(asked.place(&self.authority, &base.path), name, &seen.tags, seen.versions());
+        let seen = self.look_up(base, name).await?;
+        let place = asked.place(&self.authority, &base.path);
+        let body = render::packument(place, name, &seen.tags, seen.versions.values().map(shown));
         Ok(answer::bytes(StatusCode::OK, asked.content_type, body))
     }
 
@@ -269,12 +285,9 @@ impl Recorder {
         wanted: &str,
         asked: &Asked,
     ) -> Result<Response<Body>, Response<Body>> {
-        let packument = self.look_up(base, name).await?;
-        let seen = Seen::of(&packument, base.pins.get(name));
-        let version = seen.tags.get(wanted).cloned().or_else(|| wanted.parse().ok());
-        let shown = version.and_then(|version| seen.versions().find(|shown| *shown.version == version));
-        let shown = shown.ok_or_else(answer::not_found)?;
-        let document = render::version(asked.place(&self.authority, &base.path), name, &shown);
+        let seen = self.look_up(base, name).await?;
+        let release = seen.pick(wanted).ok_or_else(answer::not_found)?;
+        let document = render::version(asked.place(&self.authority, &base.path), name, &shown(release));
         Ok(answer::json(StatusCode::OK, &document))
     }
 
@@ -298,33 +311,8 @@ impl Recorder {
     }
 }
 
-/// A packument as an exercise may see it.
-struct Seen<'a> {
-    packument: &'a Packument,
-    filter: Option<&'a PackumentFilter>,
-    tags: BTreeMap<String, Version>,
-}
-
-impl<'a> Seen<'a> {
-    fn of(packument: &'a Packument, filter: Option<&'a PackumentFilter>) -> Self {
-        let all = filter.and_then(|filter| filter.tags.as_ref()).unwrap_or(&packument.tags).clone();
-        let mut seen = Self { packument, filter, tags: BTreeMap::new() };
-        seen.tags = all.into_iter().filter(|(_, version)| seen.shows(version)).collect();
-        seen
-    }
-
-    fn shows(&self, version: &Version) -> bool {
-        self.packument.versions.contains_key(version)
-            && self.filter.is_none_or(|filter| filter.versions.contains(version))
-    }
-
-    fn versions(&self) -> impl Iterator<Item = Shown<'_>> {
-        self.packument.versions.values().filter(|release| self.shows(&release.version)).map(|release| Shown {
-            version: &release.version,
-            manifest: &release.manifest,
-            integrity: release.integrity.as_ref(),
-        })
-    }
+fn shown(release: &Release) -> Shown<'_> {
+    Shown { version: &release.version, manifest: &release.manifest, integrity: release.integrity.as_ref() }
 }
 
 fn refusal(status: u16) -> Response<Body> {

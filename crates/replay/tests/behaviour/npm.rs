@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use replay::registry::{
-    Answer, BasePath, Origin, Question, RecordRegistry, RegistryView, ReplayRegistry, TarballFile,
+    Answer, BasePath, Origin, Question, RecordRegistry, RegistryView, ReplayRegistry, Sight, TarballFile,
     VersionView,
 };
 use replay::vendor::Vendor;
@@ -201,7 +201,7 @@ async fn a_replay_of_a_recording_installs_the_same_bytes() {
     let vendor = Vendor::at(directory.path().join("vendor"));
     let fake = fake();
     let origin = Origin::new(upstream(&format!("registry={}", fake.url())), vendor.clone());
-    let bases = BTreeMap::from([(base("one"), BTreeMap::new()), (base("two"), BTreeMap::new())]);
+    let bases = BTreeMap::from([(base("one"), Sight::default()), (base("two"), Sight::default())]);
     let registry = RecordRegistry::serve(listener(), origin, bases).unwrap();
     for name in ["one", "two"] {
         let project = directory.path().join(name).join("project");

@@ -1,9 +1,9 @@
 //! Property: a recording knows what was asked and answered, shows an exercise what it may see, and says what the world failed at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use lock::Sri;
-use replay::registry::{Answer, Bases, Origin, PackumentFilter, RecordRegistry};
+use replay::registry::{Answer, Bases, Hidden, Origin, RecordRegistry, Sight};
 use replay::vendor::Vendor;
 use serde_json::{Value, json};
 
@@ -45,7 +45,7 @@ impl World {
 }
 
 fn one_base() -> Bases {
-    BTreeMap::from([(base("b"), BTreeMap::new())])
+    BTreeMap::from([(base("b"), Sight::default())])
 }
 
 fn document(versions: &[&str], integrity: Option<&Sri>, tarball: &str) -> Reply {
@@ -134,32 +134,36 @@ async fn a_tarball_without_a_stated_hash_is_pinned_by_what_came() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pinned_versions_are_all_that_is_shown() {
-    let pin = |tags| PackumentFilter {
-        versions: BTreeSet::from(["1.0.0".parse().unwrap(), "7.0.0".parse().unwrap()]),
-        tags,
+    let pinned = |version: &str| Sight {
+        only: BTreeMap::from([("a".parse().unwrap(), version.parse().unwrap())]),
+        ..Sight::default()
     };
-    let frozen = BTreeMap::from([
-        ("latest".to_owned(), "1.0.0".parse().unwrap()),
-        ("gone".to_owned(), "7.0.0".parse().unwrap()),
-    ]);
-    let name = || "a".parse().unwrap();
     let bases = BTreeMap::from([
-        (base("pinned"), BTreeMap::from([(name(), pin(Some(frozen)))])),
-        (base("half"), BTreeMap::from([(name(), pin(None))])),
-        (base("free"), BTreeMap::new()),
+        (base("pinned"), pinned("1.0.0")),
+        (base("gone"), pinned("7.0.0")),
+        (base("dated"), Sight { before: Some("2026-01-31".parse().unwrap()), ..Sight::default() }),
+        (base("free"), Sight::default()),
     ]);
     let world = World::new(bases, |_, _, url| document(&["1.0.0", "2.0.0"], None, url));
     let seen = async |base: &str| {
         let shown = world.json(&format!("/{base}/a")).await;
         (shown["dist-tags"].clone(), shown["versions"].as_object().unwrap().len())
     };
-    assert_eq!(seen("pinned").await, (json!({"latest": "1.0.0"}), 1));
-    assert_eq!(seen("half").await, (json!({"old": "1.0.0"}), 1));
+    assert_eq!(seen("pinned").await, (json!({"latest": "1.0.0", "old": "1.0.0"}), 1));
     assert_eq!(seen("free").await, (json!({"latest": "2.0.0", "old": "1.0.0"}), 2));
     assert_eq!(world.json("/pinned/a/latest").await["version"], "1.0.0");
     assert_eq!(world.get("/pinned/a/2.0.0").await.0, 404);
     assert_eq!(world.get("/other/a").await.0, 404);
+    assert_eq!(world.get("/gone/a").await.0, 404);
+    // Where nothing is left to be shown the recording is lost, and waiting for its end is of no use.
+    world.registry.failed().await;
+    assert_eq!(world.get("/dated/a").await.0, 404);
     assert_eq!(world.fake.count("/a"), 1);
+    let facts = world.registry.shutdown().await;
+    let hidden = |base_name: &str| facts.bases[&base(base_name)].hidden.values().cloned().collect::<Vec<_>>();
+    assert_eq!(hidden("gone"), [Hidden::NoSuchVersion("7.0.0".parse().unwrap())]);
+    assert_eq!(hidden("dated"), [Hidden::NoTimes]);
+    assert_eq!(hidden("pinned"), []);
 }
 
 #[tokio::test(flavor = "multi_thread")]
