@@ -52,5 +52,13 @@ fn render(inspection: &Inspection) -> String {
             text.push_str(&format!("  {}\n", package.id));
         }
     }
+    for (name, program) in &contents.programs {
+        text.push_str(&format!(
+            "\n{name}: {}, {}\n  {}\n",
+            ui::size(program.bytes),
+            program.path,
+            program.from
+        ));
+    }
     text
 }

@@ -17,6 +17,7 @@ mod files;
 mod hard_places;
 mod killed;
 mod ordinary_user;
+mod programs;
 mod protocols;
 mod registry;
 mod relock;
@@ -70,6 +71,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("files", files::CASES),
     ("killed", killed::CASES),
     ("ordinary_user", ordinary_user::CASES),
+    ("programs", programs::CASES),
     ("protocols", protocols::CASES),
     ("registry", registry::CASES),
     ("relock", relock::CASES),

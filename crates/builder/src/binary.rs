@@ -89,6 +89,7 @@ pub fn at_hand(vendor: &Vendor, lock: &lock::Lock) -> Option<PathBuf> {
 pub fn describe(artifact: &Artifact) -> String {
     match &artifact.source {
         ArtifactSource::Npm { package, version } => format!("{package}@{version}"),
+        ArtifactSource::Url { url } => url.to_string(),
         other => format!("{other:?}"),
     }
 }

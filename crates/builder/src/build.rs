@@ -164,6 +164,7 @@ impl Build {
             wrapper: self.wrapper,
             restore: self.restore,
             binary: &binary,
+            vendor: &self.vendor,
         };
         emit::complete(&staging, &parts)?;
         let stored = staging.commit()?;

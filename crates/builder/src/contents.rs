@@ -34,6 +34,23 @@ pub struct Contents {
     pub models: BTreeMap<String, u32>,
     /// The trees, by exercise.
     pub exercises: BTreeMap<String, Tree>,
+    /// Programs that OpenCode starts and would download, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub programs: BTreeMap<String, Program>,
+}
+
+/// A program.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Program {
+    /// Where it lies in the output.
+    pub path: String,
+    /// What it was unpacked from: a package and its version, or an address.
+    pub from: String,
+    /// Bytes in it.
+    pub bytes: u64,
+    /// As that of a [`Placed`], of the file.
+    pub digest: String,
 }
 
 /// What one exercise left.

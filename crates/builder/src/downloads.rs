@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use lock::{Download, HttpsUrl, Lock};
+use lock::{Download, HttpsUrl, Lock, Sri};
 use replay::proxy::{Authority, Exchange, Forward, Mode, Proxy, ProxyFacts, Recorded};
 use replay::registry::npmrc::Settings;
 use replay::vendor::Vendor;
@@ -114,6 +114,22 @@ fn download(exchange: &Exchange) -> Download {
         // Anything else (204, 206, a redirect to http) cannot be replayed as it was.
         _ => Download::Absent { status: UNREACHABLE },
     }
+}
+
+/// How many redirects are followed to a pinned file, as many as a client does.
+const REDIRECTS: usize = 20;
+
+/// What a lock pins for an address: the file that it leads to.
+pub fn pinned<'l>(lock: &'l Lock, url: &HttpsUrl) -> Option<&'l Sri> {
+    let mut download = lock.downloads.get(url)?;
+    for _ in 0..REDIRECTS {
+        match download {
+            Download::File { integrity, .. } => return Some(integrity),
+            Download::Redirect { location, .. } => download = lock.downloads.get(location)?,
+            Download::Absent { .. } => return None,
+        }
+    }
+    None
 }
 
 /// What a replaying proxy answers.

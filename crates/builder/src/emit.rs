@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 
 use linkmap::{LinkMap, Root};
 use lock::{Algorithm, Exercise, ExerciseKind, Lock, Profile, Sri, System};
+use replay::vendor::Vendor;
 use tree::store::Staging;
 
-use crate::contents::{self, Contents, Placed, Tree};
+use crate::contents::{self, Contents, Placed, Program, Tree};
 use crate::opencode::NpmVariable;
 use crate::settle::{self, Installed};
-use crate::{layout, opencode};
+use crate::{binary, layout, opencode, programs, tree_sitter};
 
 /// What an output is made of, beside the trees.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +33,8 @@ pub struct Parts<'a> {
     pub restore: Restore,
     /// The release binary.
     pub binary: &'a Path,
+    /// The pinned bytes.
+    pub vendor: &'a Vendor,
 }
 
 /// The restore plugin and the two other ways to name it, as files.
@@ -65,6 +68,9 @@ pub enum Error {
         /// What the wrapper would say.
         fault: linkmap::Fault,
     },
+    /// A program could not be unpacked.
+    #[error(transparent)]
+    Program(#[from] binary::Error),
     /// A captured tree is no good.
     #[error(transparent)]
     Settle(#[from] settle::Error),
@@ -79,6 +85,7 @@ impl Error {
         match self {
             Self::Io { .. } => "output-write",
             Self::LinkMap { .. } => "output-linkmap",
+            Self::Program(error) => error.code(),
             Self::Settle(_) => "tree-not-whole",
             Self::Tree(error) => error.code(),
         }
@@ -87,6 +94,7 @@ impl Error {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Program(error) => error.hint(),
             Self::Tree(error) => error.hint(),
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Some("free disk space, or put the store elsewhere with XDG_STATE_HOME".into())
@@ -106,7 +114,11 @@ pub fn complete(staging: &Staging, parts: &Parts<'_>) -> Result<(), Error> {
     write(root, layout::RESTORE_DIR_CONFIG, parts.restore.directory.as_bytes(), 0o444)?;
     rest(root, layout::RESTORE_DIR)?;
     place_binary(parts.binary, &root.join(layout::BINARY))?;
-    let map = link_map(root, parts)?;
+    let colours = place_tree_sitter(root, parts)?;
+    for (_, path, artifact) in programs::placed(parts.lock, parts.system) {
+        place_binary(&binary::unpacked(parts.vendor, artifact)?, &root.join(path))?;
+    }
+    let map = link_map(root, parts, colours)?;
     write(root, layout::LINKMAP, map.as_bytes(), 0o444)?;
     make_fallback(root, &map)?;
     let contents = describe(root, parts)?;
@@ -136,7 +148,27 @@ pub fn tree_of(exercise: &Exercise) -> Option<String> {
     }
 }
 
-fn link_map(root: &Path, parts: &Parts<'_>) -> Result<String, Error> {
+/// Lays out what runs before the worker that colours code; whether there is any need of it.
+fn place_tree_sitter(root: &Path, parts: &Parts<'_>) -> Result<bool, Error> {
+    let grammars = tree_sitter::grammars(parts.lock);
+    // Online, what was not captured is OpenCode's own business.
+    if grammars.is_empty() && parts.profile == Profile::Online {
+        return Ok(false);
+    }
+    let read = |source| Error::Io { verb: "read", path: parts.binary.into(), source };
+    let Some(worker) = tree_sitter::worker(parts.binary).map_err(read)? else { return Ok(false) };
+    for (path, text) in tree_sitter::files(&worker, &grammars, parts.profile) {
+        write(root, &path, text.as_bytes(), 0o444)?;
+    }
+    for integrity in grammars.values() {
+        let from = parts.vendor.path_of(integrity);
+        let bytes = fs::read(&from).map_err(|source| Error::Io { verb: "read", path: from, source })?;
+        write(root, &format!("{}/{}", layout::TREE_SITTER, tree_sitter::grammar(integrity)), &bytes, 0o444)?;
+    }
+    Ok(true)
+}
+
+fn link_map(root: &Path, parts: &Parts<'_>, colours: bool) -> Result<String, Error> {
     let mut map = LinkMap::new(layout::BINARY, layout::CACHE_ROOT);
     map.restore(layout::RESTORE).fallback(layout::FALLBACK);
     let quiet = opencode::quiet_environment();
@@ -152,8 +184,14 @@ fn link_map(root: &Path, parts: &Parts<'_>) -> Result<String, Error> {
             NpmVariable::Text(text) => map.env(name, text),
         };
     }
+    if colours {
+        map.env_path(opencode::TREE_SITTER_VARIABLE, layout::TREE_SITTER_WORKER);
+    }
     // OpenCode makes it at every start and puts programs there.
     map.keep(Root::Cache, "bin");
+    for (_, path, _) in programs::placed(parts.lock, parts.system) {
+        map.link(Root::Cache, path.trim_start_matches("cache/"), &path);
+    }
     for exercise in parts.lock.exercises.values().filter(|exercise| tree_of(exercise).is_some()) {
         match &exercise.kind {
             ExerciseKind::Provider { spec } => {
@@ -234,7 +272,19 @@ fn describe(root: &Path, parts: &Parts<'_>) -> Result<Contents, Error> {
         lock: Sri::of(Algorithm::Sha256, parts.lock_text.as_bytes()).to_string(),
         models: parts.lock.models.clone(),
         exercises,
+        programs: describe_programs(root, parts)?,
     })
+}
+
+fn describe_programs(root: &Path, parts: &Parts<'_>) -> Result<BTreeMap<String, Program>, Error> {
+    let mut programs = BTreeMap::new();
+    for (name, path, artifact) in programs::placed(parts.lock, parts.system) {
+        let file = root.join(&path);
+        let bytes = tree::scan(&file)?.bytes();
+        let digest = package_digest(&file)?;
+        programs.insert(name.to_owned(), Program { path, from: binary::describe(artifact), bytes, digest });
+    }
+    Ok(programs)
 }
 
 fn describe_tree(root: &Path, kind: &ExerciseKind, path: String) -> Result<Tree, Error> {

@@ -92,6 +92,11 @@ pub fn pins(lock: &Lock, systems: &BTreeSet<System>) -> Result<Vec<Pin>, Error> 
         for pin in artifact_pins(artifact) {
             pins.insert(pin.integrity.to_string(), pin);
         }
+        for program in lock.programs.values().filter_map(|systems| systems.get(system)) {
+            for pin in artifact_pins(program) {
+                pins.insert(pin.integrity.to_string(), pin);
+            }
+        }
         for (id, package) in lock.pinned_for(*system) {
             add(&mut pins, id.clone(), &package.integrity, package.size);
         }
@@ -105,17 +110,18 @@ pub fn pins(lock: &Lock, systems: &BTreeSet<System>) -> Result<Vec<Pin>, Error> 
     Ok(pins.into_values().collect())
 }
 
-/// The pin of a release artifact.
+/// The pin of an artifact.
 pub fn artifact_pins(artifact: &Artifact) -> Vec<Pin> {
-    match &artifact.source {
-        ArtifactSource::Npm { package, version } => vec![Pin {
-            source: Source::Package(package.at(version.clone())),
-            integrity: artifact.integrity.clone(),
-            size: artifact.size,
-        }],
+    let source = match &artifact.source {
+        ArtifactSource::Npm { package, version } => Source::Package(package.at(version.clone())),
+        ArtifactSource::Url { url } => match Url::parse(url.as_str()) {
+            Ok(url) => Source::Url(url),
+            Err(_) => return Vec::new(),
+        },
         // Refused when the lock was parsed: this version writes and reads no other source.
-        _ => Vec::new(),
-    }
+        _ => return Vec::new(),
+    };
+    vec![Pin { source, integrity: artifact.integrity.clone(), size: artifact.size }]
 }
 
 fn add(pins: &mut BTreeMap<String, Pin>, id: PackageId, integrity: &Sri, size: u64) {

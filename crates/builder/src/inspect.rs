@@ -42,7 +42,9 @@ pub fn run(output: &Path) -> Result<Inspection, Error> {
 fn part(path: &Path) -> String {
     let components: Vec<_> = path.components().map(|part| part.as_os_str().to_string_lossy()).collect();
     let scoped = components.get(2).is_some_and(|name| name.starts_with('@'));
+    let program = components.get(1).is_some_and(|name| name == "bin");
     let length = match components.first().map(AsRef::as_ref) {
+        Some("cache") if program => 3,
         Some("cache") => 3 + usize::from(scoped),
         Some("lib") => 3,
         Some("config") => 1,

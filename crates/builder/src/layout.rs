@@ -19,6 +19,10 @@ pub const RESTORE_CONFIG: &str = "lib/opencode/restore.json";
 pub const RESTORE_DIR: &str = "lib/opencode/restore.d";
 /// Its configuration.
 pub const RESTORE_DIR_CONFIG: &str = "lib/opencode/restore.d/opencode.json";
+/// What runs before the worker that colours code, and the grammars that were captured for it.
+pub const TREE_SITTER: &str = "lib/opencode/tree-sitter";
+/// The worker's first module.
+pub const TREE_SITTER_WORKER: &str = "lib/opencode/tree-sitter/worker.mjs";
 /// The link map.
 pub const LINKMAP: &str = "linkmap";
 /// What is in the output, for machines.
@@ -29,6 +33,11 @@ pub const CONFIG_DIR: &str = "config";
 pub const FALLBACK: &str = "fallback";
 /// OpenCode's cache directory below the cache home.
 pub const CACHE_ROOT: &str = "opencode";
+
+/// Where a program lies that OpenCode looks for in `bin` of its cache directory.
+pub fn program(name: &str) -> String {
+    format!("cache/bin/{name}")
+}
 
 /// Where the tree of `packages/<directory>` lies.
 pub fn package_tree(directory: &str) -> String {

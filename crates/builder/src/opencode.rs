@@ -162,6 +162,52 @@ pub fn config_dir_stub() -> [(&'static str, Option<String>); 2] {
     [("node_modules", None), ("package-lock.json", Some(lock.to_string()))]
 }
 
+/// The program that OpenCode searches with: on PATH, then in `bin` of its cache directory, where it puts the one that it
+/// downloads (1.14.34 to 1.18.33).
+pub const RIPGREP: &str = "ripgrep";
+
+/// Its executable's name there.
+pub const RIPGREP_BINARY: &str = "rg";
+
+/// The npm package that carries a prebuilt ripgrep, linked statically on Linux (1.18.0 of these packages: ripgrep 15.0.0), and
+/// the executable in it.
+pub fn ripgrep_package(system: System) -> (String, &'static str) {
+    (format!("@vscode/ripgrep-{}-{}", system.npm_os(), system.npm_cpu()), "package/bin/rg")
+}
+
+/// What stands before the version of ripgrep in the address that OpenCode downloads it from (1.17.18, 1.18.18, 1.18.33; before,
+/// the version stands elsewhere).
+pub const RIPGREP_RELEASES: &str = "https://github.com/BurntSushi/ripgrep/releases/download/";
+
+/// The version that is asked for where the binary does not say it beside the address: that of 1.14.34 and 1.15.13.
+pub const RIPGREP_VERSION: &str = "15.1.0";
+
+/// The release archive of ripgrep that OpenCode downloads on a system, and the executable in it (1.18.18).
+pub fn ripgrep_release(system: System, version: &str) -> (String, String) {
+    let platform = match system {
+        System::X86_64Linux => "x86_64-unknown-linux-musl",
+        System::Aarch64Linux => "aarch64-unknown-linux-gnu",
+        System::X86_64Darwin => "x86_64-apple-darwin",
+        System::Aarch64Darwin => "aarch64-apple-darwin",
+    };
+    let name = format!("ripgrep-{version}-{platform}");
+    (format!("{RIPGREP_RELEASES}{version}/{name}.tar.gz"), format!("{name}/rg"))
+}
+
+/// The variable that names the first module of the worker that colours code in the terminal interface, instead of the one in the
+/// binary (1.14.34, 1.15.13, 1.17.18, 1.18.18, 1.18.33: any path will do, and it may import the one in the binary).
+pub const TREE_SITTER_VARIABLE: &str = "OTUI_TREE_SITTER_WORKER_PATH";
+
+/// How the path of that worker's module in the binary ends, with the quote behind it: since 1.18, and before.
+pub const TREE_SITTER_WORKERS: [&str; 2] =
+    ["/opentui-tree-sitter-worker.js\"", "/@opentui/core/parser.worker.js\""];
+
+/// How the path of a module in the binary begins (all versions).
+pub const INSIDE_THE_BINARY: &str = "/$bunfs/root/";
+
+/// How the addresses of grammars and of their queries end (1.14.34 to 1.18.33).
+pub const GRAMMAR_ENDINGS: [&str; 2] = [".wasm", ".scm"];
+
 /// What OpenCode itself puts into a config directory, and git must not see: written by every
 /// version of era C beside the installed packages.
 pub const CONFIG_DIR_IGNORE: &str = "node_modules\npackage.json\npackage-lock.json\nbun.lock\n.gitignore";

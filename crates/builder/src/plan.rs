@@ -8,7 +8,7 @@ use lock::lockfile::{ExerciseKind, ExerciseName};
 use lock::{Manifest, PackageName, Spec, Version};
 use serde_json::Value;
 
-use crate::{config, files, opencode};
+use crate::{config, files, opencode, programs};
 
 /// The largest manifest or `package.json` that is read, in bytes; both are written by hand.
 const MAX_BYTES: u64 = 1 << 20;
@@ -177,6 +177,7 @@ impl Wishes {
                 reasons.push(format!("{system} is wanted, the lock does not have it"));
             }
         }
+        reasons.extend(programs::missing_from(&self.manifest, lock));
         let wanted = self.exercises(&lock.opencode);
         for (name, kind) in &wanted {
             match lock.exercises.get(name) {

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use crate::plan::Wishes;
 use crate::progress::{Event, Progress, timed};
 use crate::registry::Registry;
-use crate::{binary, count, downloads, fetch, parallel, resolve};
+use crate::{binary, count, downloads, fetch, parallel, programs, resolve};
 
 pub use error::Error;
 use one::{One, Recorded, absent, release, tags};
@@ -82,11 +82,22 @@ impl Recording<'_> {
             lock.known = old.known.clone();
             lock.downloads = old.downloads.clone();
             lock.models = old.models.clone();
+            lock.programs = old.programs.clone();
         }
-        if anew.is_empty() && !lock.models.is_empty() {
+        let programs_fit = programs::missing_from(&self.wishes.manifest, lock).is_none();
+        if anew.is_empty() && !lock.models.is_empty() && programs_fit {
             return Ok(());
         }
         let binary = self.binary(lock, host).await?;
+        if !programs_fit {
+            let resolving = programs::Resolving {
+                manifest: &self.wishes.manifest,
+                systems: lock.systems.keys().copied().collect(),
+                registry: &self.registry,
+                vendor: &self.vendor,
+            };
+            lock.programs = resolving.run(&binary).await?;
+        }
         let counting = async {
             if !lock.models.is_empty() {
                 return Ok(lock.models.clone());

@@ -124,16 +124,19 @@ async fn newest_complete(upstream: &Upstream, systems: &BTreeSet<System>) -> Res
     parts.push(opencode::CONFIG_DIR_PACKAGE.to_owned());
     let mut common: Option<BTreeSet<Version>> = None;
     for part in &parts {
-        let name = name(part)?;
-        let packument: Packument = found(upstream, &name, part, upstream.packument(&name).await)?;
-        let releases: BTreeSet<Version> =
-            packument.versions.into_keys().filter(|version| !version.is_prerelease()).collect();
+        let releases = releases(upstream, &name(part)?).await?;
         common = Some(match common {
             None => releases,
             Some(common) => common.intersection(&releases).cloned().collect(),
         });
     }
     common.unwrap_or_default().pop_last().ok_or(Error::NoCommonVersion { parts })
+}
+
+/// The published versions of a package that are no pre-releases.
+pub(crate) async fn releases(upstream: &Upstream, name: &PackageName) -> Result<BTreeSet<Version>, Error> {
+    let packument: Packument = found(upstream, name, name.as_str(), upstream.packument(name).await)?;
+    Ok(packument.versions.into_keys().filter(|version| !version.is_prerelease()).collect())
 }
 
 /// The release artifact of every wanted system.
@@ -159,7 +162,11 @@ async fn artifact(upstream: &Upstream, version: &Version, system: System) -> Res
 }
 
 /// Integrity and size of a published version, without downloading it.
-async fn pin(upstream: &Upstream, package: &PackageName, version: &Version) -> Result<(Sri, u64), Error> {
+pub(crate) async fn pin(
+    upstream: &Upstream,
+    package: &PackageName,
+    version: &Version,
+) -> Result<(Sri, u64), Error> {
     let id = package.at(version.clone());
     let what = id.to_string();
     let release: Release =

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lock::{ExerciseName, PackageName};
 
-use crate::{binary, count, exercise, fetch, resolve, settle};
+use crate::{binary, count, exercise, fetch, programs, resolve, settle};
 
 /// Why nothing was recorded.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,9 @@ pub enum Error {
         /// The cause.
         source: settle::Error,
     },
+    /// A program that OpenCode starts cannot be had.
+    #[error(transparent)]
+    Program(#[from] programs::Error),
     /// The models could not be counted.
     #[error("count the models")]
     Count(#[from] count::Error),
@@ -87,6 +90,7 @@ impl Error {
             Self::Forbidden { .. } => "registry-forbidden",
             Self::Unpinnable { .. } => "package-unpinnable",
             Self::Settle { .. } => "tree-not-whole",
+            Self::Program(error) => error.code(),
             Self::Count(error) => error.code(),
             Self::Worker => "bug-worker",
         }
@@ -100,6 +104,7 @@ impl Error {
             Self::Binary(error) => error.hint(),
             Self::Exercise { source, .. } => source.hint(),
             Self::Upstream { source, .. } => source.hint(),
+            Self::Program(error) => error.hint(),
             Self::Count(error) => error.hint(),
             Self::Forbidden { host, status, .. } => Some(resolve::refusal_hint(host, *status)),
             _ => None,

@@ -41,6 +41,12 @@ fn damaged_packages(stored: &StorePath) -> Vec<String> {
             }
         }
     }
+    for (name, program) in &contents.programs {
+        let path = stored.path().join(&program.path);
+        if emit::package_digest(&path).ok().as_ref() != Some(&program.digest) {
+            problems.push(format!("missing or altered: {name} ({})", program.path));
+        }
+    }
     if problems.is_empty() {
         problems.push("no package is concerned: look at the binary, the wrapper and the other files".into());
     }

@@ -111,6 +111,7 @@ impl Stage {
             lock: String::new(),
             models: Default::default(),
             exercises: Default::default(),
+            programs: Default::default(),
         };
         self.write(&relative("manifest.json"), &contents.render());
     }
