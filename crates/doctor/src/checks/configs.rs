@@ -59,19 +59,11 @@ impl Config {
         self.value.as_ref().ok()?.get(key)
     }
 
-    fn file(path: PathBuf) -> Self {
-        let value = config::read_text(&path).and_then(|text| read(&path, &text));
+    fn file(path: PathBuf, variables: config::Variables<'_>) -> Self {
+        // What OpenCode refuses is refused; what only cannot be captured is judged package by package.
+        let value = config::Config::read(&path, variables).map(|config| config.value());
         let base = path.parent().unwrap_or(Path::new("/")).to_path_buf();
         Self { path, base, value }
-    }
-}
-
-/// What OpenCode refuses is refused; what only cannot be captured is judged package by package.
-fn read(path: &Path, text: &str) -> Result<Value, config::Error> {
-    let value = config::document(path, text)?;
-    match config::parse(path, text) {
-        Err(error @ config::Error::Shape { .. }) => Err(error),
-        _ => Ok(value),
     }
 }
 
@@ -98,17 +90,19 @@ pub fn gather(start: &Start, surroundings: &Surroundings, more: &[PathBuf]) -> V
     let named = named.iter().chain(more).map(|path| surroundings.directory().join(path));
     paths.extend(named);
 
+    let variables = |name: &str| Some(surroundings.get(name)?.to_string_lossy().into_owned());
     let mut configs: Vec<Config> = Vec::new();
     for path in paths {
         if !configs.iter().any(|config| config.path == path) {
-            configs.push(Config::file(path));
+            configs.push(Config::file(path, &variables));
         }
     }
     let content = surroundings.filled("OPENCODE_CONFIG_CONTENT");
     configs.extend(content.map(|text| {
         let path = PathBuf::from("OPENCODE_CONFIG_CONTENT");
-        let value = read(&path, &text.to_string_lossy());
-        Config { path, base: surroundings.directory().to_path_buf(), value }
+        let base = surroundings.directory().to_path_buf();
+        let value = config::Config::parse(&path, &base, &text.to_string_lossy(), &variables);
+        Config { path, base, value: value.map(|config| config.value()) }
     }));
     configs
 }
