@@ -48,6 +48,14 @@ impl Workplace {
         Ok(builder::lockfile::read(&self.shared.lock).map_err(builder::Error::from)?)
     }
 
+    /// A failure to fetch, told for what it is where the catalogue beside the lock is missing.
+    pub fn explain(&self, error: builder::Error, lock: &Lock) -> builder::Error {
+        match error {
+            builder::Error::Fetch(error) => builder::catalogue::Error::of(error, lock, self.lock_path()),
+            error => error,
+        }
+    }
+
     /// Where downloads are kept.
     pub fn vendor(&self) -> Result<Vendor, Failure> {
         match &self.shared.vendor {

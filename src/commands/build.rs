@@ -46,6 +46,9 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         )
         .hint("run `opencode-cache lock`"));
     }
+    builder::catalogue::provide(&lock, place.lock_path(), &place.vendor()?)
+        .await
+        .map_err(builder::Error::from)?;
     let system = System::host().ok_or_else(|| {
         Failure::new(Kind::Outside, "system-unsupported", "build: OpenCode is not released for this machine")
     })?;
@@ -70,7 +73,7 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
             } else {
                 Some(place.registry().await?.upstream)
             };
-            build.run(upstream.as_ref()).await?
+            build.run(upstream.as_ref()).await.map_err(|error| place.explain(error, &build.lock))?
         }
     };
     if args.json {

@@ -29,13 +29,14 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         false => args.system.into_iter().collect(),
     };
     let vendor = place.vendor()?;
+    builder::catalogue::provide(&lock, place.lock_path(), &vendor).await.map_err(builder::Error::from)?;
     let pins = builder::fetch::pins(&lock, &systems).map_err(builder::Error::from)?;
     let mut fetched = (0, 0);
     if !builder::fetch::missing(&vendor, &pins).is_empty() {
         let upstream = place.registry().await?.upstream;
         fetched = builder::fetch::fetch(&vendor, &upstream, &pins, &place.progress())
             .await
-            .map_err(builder::Error::from)?;
+            .map_err(|error| place.explain(error.into(), &lock))?;
     }
     let (files, bytes) = fetched;
     if args.json {

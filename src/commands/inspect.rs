@@ -40,6 +40,7 @@ fn render(inspection: &Inspection) -> String {
     head.push(line("system", contents.system.to_string()));
     head.push(line("profile", contents.profile.clone()));
     head.push(line("lock", contents.lock.clone()));
+    head.push(line("catalogue", catalogue(contents)));
     text.push_str(&ui::table(&head));
     text.push_str("\nsizes\n");
     let sizes: Vec<_> =
@@ -61,4 +62,10 @@ fn render(inspection: &Inspection) -> String {
         ));
     }
     text
+}
+
+fn catalogue(contents: &builder::Contents) -> String {
+    let Some(catalogue) = &contents.catalogue else { return "the one inside OpenCode".to_owned() };
+    let age = catalogue.newest.as_ref().map(|date| format!(", its newest model is of {date}"));
+    format!("from {}{}", catalogue.url, age.unwrap_or_default())
 }

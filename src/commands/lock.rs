@@ -45,6 +45,8 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
     };
     let lock = recording.run().await.map_err(builder::Error::from)?;
     let path = place.lock_path();
+    let vendor = place.vendor()?;
+    builder::catalogue::keep(&lock, old.as_ref(), path, &vendor).map_err(builder::Error::from)?;
     if old.as_ref() != Some(&lock) || !path.exists() {
         builder::lockfile::write(path, &lock).map_err(builder::Error::from)?;
     }

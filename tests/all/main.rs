@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod answers;
+mod catalogue;
 mod damage;
 mod determinism;
 mod disk;
@@ -60,6 +61,7 @@ const fn waiting(name: &'static str, check: fn()) -> Case {
 const MODULES: &[(&str, &[Case])] = &[
     ("answers", answers::CASES),
     ("hard_places", hard_places::CASES),
+    ("catalogue", catalogue::CASES),
     ("damage", damage::CASES),
     ("determinism", determinism::CASES),
     ("disk", disk::CASES),

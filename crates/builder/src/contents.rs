@@ -30,6 +30,9 @@ pub struct Contents {
     pub profile: String,
     /// SRI of the lock's text.
     pub lock: String,
+    /// The catalogue of models; none where the one inside the release binary serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalogue: Option<Catalogue>,
     /// How many models `opencode models` has to list, per provider, with a dummy key for each.
     pub models: BTreeMap<String, u32>,
     /// The trees, by exercise.
@@ -51,6 +54,19 @@ pub struct Program {
     pub bytes: u64,
     /// As that of a [`Placed`], of the file.
     pub digest: String,
+}
+
+/// The catalogue of models in an output.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Catalogue {
+    /// SRI of its bytes.
+    pub integrity: String,
+    /// Where it came from.
+    pub url: String,
+    /// The date of its newest model, `YYYY-MM-DD`, where a model has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<String>,
 }
 
 /// What one exercise left.

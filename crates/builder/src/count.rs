@@ -2,13 +2,13 @@
 //! catalogue has a key. Without keys OpenCode lists only its own few.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::opencode;
 use crate::stage::{self, Stage};
+use crate::{catalogue, files, opencode};
 
 /// How long listing may take. It takes about two seconds.
 const TIME: Duration = Duration::from_secs(120);
@@ -20,6 +20,8 @@ const MAX_MESSAGES: usize = 64 * 1024;
 /// a pipe is drained, and what did not fit into it (64 kB, a third of the list) is lost as soon as
 /// the reader is a little late (seen with 1.18.18 on a busy machine).
 const LIST: &str = "/tmp/models";
+/// Where a pinned catalogue lies, inside.
+const PINNED: &str = "/tmp/catalogue.json";
 /// What stands in for every key. Nobody is ever shown it: there is no network.
 const DUMMY: &str = "dummy";
 
@@ -38,6 +40,14 @@ pub enum Error {
         /// What it printed last.
         output: String,
     },
+    /// The pinned catalogue could not be read.
+    #[error("read the catalogue {}: {reason}", path.display())]
+    Catalogue {
+        /// Its file.
+        path: PathBuf,
+        /// What happened.
+        reason: String,
+    },
     /// The server's list of providers is not what it was in every version that was looked at.
     #[error("read GET /provider: it names no providers")]
     Providers,
@@ -49,6 +59,7 @@ impl Error {
         match self {
             Self::Stage(error) => error.code(),
             Self::Failed { .. } => "opencode-models",
+            Self::Catalogue { .. } => "catalogue-unreadable",
             Self::Providers => "opencode-providers",
         }
     }
@@ -85,16 +96,24 @@ pub async fn catalogue(server: &stage::Server) -> Result<Catalogue, Error> {
         let models = provider.get("models").and_then(Value::as_object).into_iter().flatten();
         catalogue.hosts.extend(models.filter_map(|(_, model)| host(model.pointer("/api/url")?.as_str()?)));
     }
-    if catalogue.keys.is_empty() { Err(Error::Providers) } else { Ok(catalogue) }
+    if providers.is_empty() { Err(Error::Providers) } else { Ok(catalogue) }
 }
 
-/// Counts on a stage of its own, with the binary at `binary`.
-pub async fn models(binary: &Path) -> Result<BTreeMap<String, u32>, Error> {
+/// Counts on a stage of its own, with the binary at `binary`, in the catalogue at `pinned` or else in the binary's own.
+pub async fn models(binary: &Path, pinned: Option<&Path>) -> Result<BTreeMap<String, u32>, Error> {
     let stage = Stage::open(binary, 0).await?;
     let mut env = stage.environment();
     env.extend(opencode::quiet_environment());
     // Nothing is installed for counting, so that nobody's registry is looked for.
     env.push(("npm_config_offline".into(), "true".into()));
+    if let Some(pinned) = pinned {
+        let unreadable =
+            |error: files::ReadError| Error::Catalogue { path: pinned.into(), reason: error.to_string() };
+        let bytes = files::read_bounded(pinned, catalogue::MAX_BYTES).map_err(unreadable)?;
+        stage.sandbox().write(PINNED, &bytes).map_err(stage::Error::from)?;
+        let inside = stage.sandbox().inside(PINNED).display().to_string();
+        env.push((opencode::CATALOGUE_VARIABLE.into(), inside));
+    }
     let server = stage.serve(stage::BINARY, &env).await?;
     let catalogue = catalogue(&server).await;
     server.stop().await?;

@@ -11,7 +11,8 @@ use lock::{Algorithm, Exercise, ExerciseKind, Lock, Profile, Sri, System};
 use replay::vendor::Vendor;
 use tree::store::Staging;
 
-use crate::contents::{self, Contents, Placed, Program, Tree};
+use crate::catalogue;
+use crate::contents::{self, Catalogue, Contents, Placed, Program, Tree};
 use crate::opencode::NpmVariable;
 use crate::settle::{self, Installed};
 use crate::{binary, layout, opencode, programs, tree_sitter};
@@ -35,6 +36,8 @@ pub struct Parts<'a> {
     pub binary: &'a Path,
     /// The pinned bytes.
     pub vendor: &'a Vendor,
+    /// The catalogue's bytes, where the lock pins one.
+    pub catalogue: Option<&'a [u8]>,
 }
 
 /// The restore plugin and the two other ways to name it, as files.
@@ -114,6 +117,9 @@ pub fn complete(staging: &Staging, parts: &Parts<'_>) -> Result<(), Error> {
     write(root, layout::RESTORE_DIR_CONFIG, parts.restore.directory.as_bytes(), 0o444)?;
     rest(root, layout::RESTORE_DIR)?;
     place_binary(parts.binary, &root.join(layout::BINARY))?;
+    if let Some(catalogue) = parts.catalogue {
+        write(root, layout::CATALOGUE, catalogue, 0o444)?;
+    }
     let colours = place_tree_sitter(root, parts)?;
     for (_, path, artifact) in programs::placed(parts.lock, parts.system) {
         place_binary(&binary::unpacked(parts.vendor, artifact)?, &root.join(path))?;
@@ -186,6 +192,17 @@ fn link_map(root: &Path, parts: &Parts<'_>, colours: bool) -> Result<String, Err
     }
     if colours {
         map.env_path(opencode::TREE_SITTER_VARIABLE, layout::TREE_SITTER_WORKER);
+    }
+    if let Some(catalogue) = parts.catalogue {
+        match parts.profile {
+            Profile::Offline => {
+                map.env_path(opencode::CATALOGUE_VARIABLE, layout::CATALOGUE);
+            }
+            // Where OpenCode reads it first, and may put a newer one.
+            Profile::Online => {
+                map.copy(Root::Cache, opencode::CATALOGUE_NAME, layout::CATALOGUE, catalogue);
+            }
+        }
     }
     // OpenCode makes it at every start and puts programs there.
     map.keep(Root::Cache, "bin");
@@ -270,6 +287,11 @@ fn describe(root: &Path, parts: &Parts<'_>) -> Result<Contents, Error> {
         system: parts.system,
         profile: contents::profile_text(parts.profile),
         lock: Sri::of(Algorithm::Sha256, parts.lock_text.as_bytes()).to_string(),
+        catalogue: parts.lock.catalogue.as_ref().zip(parts.catalogue).map(|(pinned, bytes)| Catalogue {
+            integrity: pinned.integrity.to_string(),
+            url: pinned.url.to_string(),
+            newest: catalogue::newest(bytes),
+        }),
         models: parts.lock.models.clone(),
         exercises,
         programs: describe_programs(root, parts)?,

@@ -1,6 +1,6 @@
 //! One error for whoever calls this crate: kind, stable code, hint; the cause is in `source()`.
 
-use crate::{binary, capture, contents, emit, fetch, lockfile, plan, record, registry, verify};
+use crate::{binary, capture, catalogue, contents, emit, fetch, lockfile, plan, record, registry, verify};
 
 /// What went wrong, seen from the outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,9 @@ pub enum Error {
     /// Recording.
     #[error(transparent)]
     Record(#[from] record::Error),
+    /// The catalogue.
+    #[error(transparent)]
+    Catalogue(#[from] catalogue::Error),
     /// Fetching.
     #[error(transparent)]
     Fetch(#[from] fetch::Error),
@@ -63,6 +66,7 @@ impl Error {
             Self::Lock(error) => error.code(),
             Self::Registry(error) => error.code(),
             Self::Record(error) => error.code(),
+            Self::Catalogue(error) => error.code(),
             Self::Fetch(error) => error.code(),
             Self::Binary(error) => error.code(),
             Self::Capture(error) => error.code(),
@@ -80,6 +84,7 @@ impl Error {
             Self::Lock(error) => error.hint(),
             Self::Registry(error) => error.hint(),
             Self::Record(error) => error.hint(),
+            Self::Catalogue(error) => error.hint(),
             Self::Fetch(error) => error.hint(),
             Self::Binary(error) => error.hint(),
             Self::Capture(error) => error.hint(),
@@ -105,4 +110,16 @@ impl Error {
             _ => Kind::Outside,
         }
     }
+}
+
+/// An error and its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lock::{Artifact, ArtifactSource, Download, Lock, PackageId, Sri, System};
+use lock::{Artifact, ArtifactSource, Catalogue, Download, Lock, PackageId, Sri, System};
 use replay::registry::Upstream;
 use replay::vendor::{self, Pinned, Source, Vendor};
 use tokio::sync::Semaphore;
@@ -107,7 +107,16 @@ pub fn pins(lock: &Lock, systems: &BTreeSet<System>) -> Result<Vec<Pin>, Error> 
             pins.entry(integrity.to_string()).or_insert(pin);
         }
     }
+    if let Some(pin) = lock.catalogue.as_ref().and_then(catalogue_pin) {
+        pins.entry(pin.integrity.to_string()).or_insert(pin);
+    }
     Ok(pins.into_values().collect())
+}
+
+/// The pin of a catalogue.
+pub fn catalogue_pin(catalogue: &Catalogue) -> Option<Pin> {
+    let source = Source::Url(Url::parse(catalogue.url.as_str()).ok()?);
+    Some(Pin { source, integrity: catalogue.integrity.clone(), size: catalogue.size })
 }
 
 /// The pin of an artifact.

@@ -23,6 +23,8 @@ pub const RESTORE_DIR_CONFIG: &str = "lib/opencode/restore.d/opencode.json";
 pub const TREE_SITTER: &str = "lib/opencode/tree-sitter";
 /// The worker's first module.
 pub const TREE_SITTER_WORKER: &str = "lib/opencode/tree-sitter/worker.mjs";
+/// The catalogue of models, where one is pinned.
+pub const CATALOGUE: &str = "share/models.json";
 /// The link map.
 pub const LINKMAP: &str = "linkmap";
 /// What is in the output, for machines.

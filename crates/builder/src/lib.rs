@@ -10,6 +10,7 @@ mod ask_bun;
 mod binary;
 mod build;
 mod capture;
+pub mod catalogue;
 mod client;
 pub mod config;
 pub mod contents;

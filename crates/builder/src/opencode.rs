@@ -108,9 +108,37 @@ pub fn populate_environment(registry: &str, system: System) -> Vec<(String, Stri
     variables
 }
 
+/// The variable that keeps OpenCode from asking for a newer catalogue (all from 1.1.65 on).
+pub const NO_CATALOGUE: &str = "OPENCODE_DISABLE_MODELS_FETCH";
+
+/// The variable that names the catalogue to be read. OpenCode never writes there: what it fetches goes into its cache, and is not
+/// read then (1.14.34 to 1.18.33), so it belongs to a profile that fetches none.
+pub const CATALOGUE_VARIABLE: &str = "OPENCODE_MODELS_PATH";
+
+/// Where OpenCode keeps the catalogue that it fetched, below its cache directory. It asks for a newer one when the file is over
+/// five minutes old, writes into the file that is there, and never waits for the answer (1.14.34 to 1.18.33).
+pub const CATALOGUE_NAME: &str = "models.json";
+
+/// The same, inside a stage.
+pub const CATALOGUE_FILE: &str = "/home/user/.cache/opencode/models.json";
+
+/// The end of the address that it is asked for at (all versions); the host differs.
+pub const CATALOGUE_PATH: &str = "/api.json";
+
+/// The address that a version asks for its catalogue (1.17.18: the first, 1.18.18 and later: the second), for messages about what has
+/// to be reachable. Whoever needs the truth lets OpenCode ask.
+pub fn catalogue_address(version: &Version) -> &'static str {
+    let (major, minor, _) = version.numbers();
+    if (major, minor) < (1, 18) {
+        "https://models.dev/api.json"
+    } else {
+        "https://models.opencode.ai/api.json"
+    }
+}
+
 /// The variables that keep OpenCode off the network by itself: the offline profile.
 pub fn quiet_environment() -> Vec<(String, String)> {
-    ["OPENCODE_DISABLE_AUTOUPDATE", "OPENCODE_DISABLE_LSP_DOWNLOAD", "OPENCODE_DISABLE_MODELS_FETCH"]
+    ["OPENCODE_DISABLE_AUTOUPDATE", "OPENCODE_DISABLE_LSP_DOWNLOAD", NO_CATALOGUE]
         .map(|name| (name.to_owned(), "1".to_owned()))
         .into()
 }

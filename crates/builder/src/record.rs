@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lock::{Exercise, ExerciseKind, ExerciseName, Known, Lock, Package, PackageId, Reach, System, Version};
+use lock::{
+    Catalogue, Exercise, ExerciseKind, ExerciseName, Known, Lock, Package, PackageId, Reach, System, Version,
+};
 use replay::registry::{BaseRecord, Origin};
 use replay::vendor::Vendor;
 use tokio::sync::Semaphore;
@@ -20,7 +22,7 @@ use tokio::task::JoinSet;
 use crate::plan::Wishes;
 use crate::progress::{Event, Progress, timed};
 use crate::registry::Registry;
-use crate::{binary, count, downloads, fetch, parallel, programs, resolve};
+use crate::{binary, catalogue, count, downloads, fetch, parallel, programs, resolve};
 
 pub use error::Error;
 use one::{One, Recorded, absent, release, tags};
@@ -81,6 +83,7 @@ impl Recording<'_> {
             lock.packages = old.packages.clone();
             lock.known = old.known.clone();
             lock.downloads = old.downloads.clone();
+            lock.catalogue = old.catalogue.clone();
             lock.models = old.models.clone();
             lock.programs = old.programs.clone();
         }
@@ -100,17 +103,39 @@ impl Recording<'_> {
         }
         let counting = async {
             if !lock.models.is_empty() {
-                return Ok(lock.models.clone());
+                return Ok((lock.catalogue.clone(), lock.models.clone()));
             }
-            let counted = timed(&*self.progress, "count models", count::models(&binary)).await;
-            counted.map_err(Error::from)
+            self.models(&binary).await
         };
         let (recorded, models) = tokio::try_join!(self.record(anew, &binary, host), counting)?;
-        lock.models = models;
+        (lock.catalogue, lock.models) = models;
         for recorded in recorded {
             self.add(lock, recorded).await?;
         }
         Ok(())
+    }
+
+    /// The catalogue, where it can be had and this OpenCode can use it, and how many models it lists.
+    async fn models(&self, binary: &Path) -> Result<(Option<Catalogue>, BTreeMap<String, u32>), Error> {
+        let ask = catalogue::ask(binary, &self.registry.settings, &self.vendor);
+        let why = match timed(&*self.progress, "ask for the catalogue", ask)
+            .await
+            .map_err(count::Error::from)?
+        {
+            catalogue::Found::Snapshot { why } => why,
+            catalogue::Found::Pinned(pinned) => {
+                let file = self.vendor.path_of(&pinned.integrity);
+                let counting = count::models(binary, Some(&file));
+                match timed(&*self.progress, "count models", counting).await {
+                    Ok(models) => return Ok((Some(pinned), models)),
+                    Err(error) => format!("OpenCode cannot use what {} serves: {error}", pinned.url.host()),
+                }
+            }
+        };
+        let note = format!("the catalogue of models is the one inside OpenCode, because none was had: {why}");
+        self.progress.event(Event::Note(&note));
+        let models = timed(&*self.progress, "count models", count::models(binary, None)).await?;
+        Ok((None, models))
     }
 
     /// The binary of this machine's system, which has to run here whatever is wanted.

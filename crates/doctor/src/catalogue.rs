@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use builder::files::read_bounded;
+use builder::opencode;
 use serde_json::Value;
 
 use crate::start::Start;
@@ -32,10 +33,13 @@ pub struct Catalogue {
 impl Catalogue {
     /// Finds the catalogue: the one that a variable names, the one that OpenCode fetched, or the binary's own.
     pub fn find(start: &Start, surroundings: &Surroundings, release: &Release) -> Self {
-        let named = start.variable("OPENCODE_MODELS_PATH", surroundings);
+        let named = start.variable(opencode::CATALOGUE_VARIABLE, surroundings);
         let is_named = named.is_some();
-        let fetched = start.cache.as_ref().map(|cache| cache.join("models.json"));
-        let file = named.or(fetched.filter(|file| file.exists()));
+        let fetched = start.cache.as_ref().map(|cache| cache.join(opencode::CATALOGUE_NAME));
+        // Where nothing stands yet, the next start lays what the output has.
+        let seeded =
+            || start.entries.iter().find(|seen| seen.dest == opencode::CATALOGUE_NAME)?.source.clone();
+        let file = named.or(fetched.filter(|file| file.exists())).or_else(seeded);
         let read = file.as_deref().map(read).transpose();
         let refused = read.as_ref().err().cloned();
         let own = || (release.newest_model.clone(), release.sdks.clone());

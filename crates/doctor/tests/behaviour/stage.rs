@@ -109,6 +109,7 @@ impl Stage {
             system: lock::System::host().unwrap(),
             profile: profile.into(),
             lock: String::new(),
+            catalogue: None,
             models: Default::default(),
             exercises: Default::default(),
             programs: Default::default(),

@@ -84,7 +84,10 @@ impl Authority {
     }
 
     /// What serves TLS as `host` (a name or an address).
-    pub(super) fn serve_as(&self, host: &str) -> Result<Arc<ServerConfig>, AuthorityError> {
+    ///
+    /// # Errors
+    /// Where no certificate can be made for it.
+    pub fn serve_as(&self, host: &str) -> Result<Arc<ServerConfig>, AuthorityError> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(config) = hosts.get(host) {
             return Ok(Arc::clone(config));

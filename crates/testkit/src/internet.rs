@@ -1,0 +1,236 @@
+//! The outside world on loopback: hosts of any name that speak TLS under one private authority, and the proxy of a company, which
+//! wants to know who asks. Nothing of it is looked up or reached outside of this machine.
+//!
+//! Owns names, certificates and credentials, and remembers who was asked what; what the hosts answer is the test's.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine as _;
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use replay::proxy::Authority;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::rustls::server::Acceptor;
+
+/// A request that a host got.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The host, as its TLS client named it.
+    pub host: String,
+    /// The method.
+    pub method: String,
+    /// Path and query.
+    pub path: String,
+    /// The credential that came along.
+    pub authorization: Option<String>,
+    /// All headers.
+    pub headers: HeaderMap,
+}
+
+/// What a host answers.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// Headers beside those of every answer.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// An answer with a body.
+    #[must_use]
+    pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
+        Self { status, headers: Vec::new(), body: body.into() }
+    }
+
+    /// The same with a header more.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
+/// What all hosts answer.
+pub type Answer = Arc<dyn Fn(Asked) -> BoxFuture<'static, Reply> + Send + Sync>;
+
+/// The world. Its tasks end with the runtime that it was started in.
+pub struct Internet {
+    authority: Arc<Authority>,
+    hosts: SocketAddr,
+    proxy: SocketAddr,
+    seen: Arc<Seen>,
+}
+
+/// What was seen.
+#[derive(Default)]
+struct Seen {
+    asked: Mutex<Vec<Asked>>,
+    tunnels: Mutex<Vec<String>>,
+}
+
+impl fmt::Debug for Internet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Internet({}, {})", self.hosts, self.proxy)
+    }
+}
+
+impl Internet {
+    /// Starts hosts that answer `answer`, and a proxy that opens a way to every name below `example` and to `known` for who says
+    /// `credentials` (`user:password`). Must be called inside a tokio runtime.
+    ///
+    /// # Panics
+    /// Where no socket can be had.
+    #[must_use]
+    pub fn start(credentials: &str, known: &[&str], answer: Answer) -> Self {
+        let authority = Arc::new(Authority::new().expect("make an authority"));
+        let seen = Arc::new(Seen::default());
+        let (hosts_socket, hosts) = listener();
+        let (proxy_socket, proxy) = listener();
+        tokio::spawn(serve_hosts(hosts_socket, Arc::clone(&authority), Arc::clone(&seen), answer));
+        let pair = base64::engine::general_purpose::STANDARD.encode(credentials);
+        let gate = Gate {
+            credentials: format!("Basic {pair}"),
+            known: known.iter().map(|name| (*name).to_owned()).collect(),
+            hosts,
+            seen: Arc::clone(&seen),
+        };
+        tokio::spawn(serve_proxy(proxy_socket, Arc::new(gate)));
+        Self { authority, hosts, proxy, seen }
+    }
+
+    /// Where every host is, whatever its name.
+    #[must_use]
+    pub fn hosts(&self) -> SocketAddr {
+        self.hosts
+    }
+
+    /// Where the proxy is.
+    #[must_use]
+    pub fn proxy(&self) -> SocketAddr {
+        self.proxy
+    }
+
+    /// Writes the authority's certificate to a file.
+    ///
+    /// # Panics
+    /// Where it cannot be written.
+    pub fn write_certificate(&self, path: &Path) {
+        std::fs::write(path, self.authority.ca_pem()).expect("write the authority's certificate");
+    }
+
+    /// What the hosts were asked so far.
+    #[must_use]
+    pub fn asked(&self) -> Vec<Asked> {
+        self.seen.asked.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The `host:port` of every way that the proxy was asked to open, granted or not.
+    #[must_use]
+    pub fn tunnels(&self) -> Vec<String> {
+        self.seen.tunnels.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn listener() -> (TcpListener, SocketAddr) {
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("bind a socket on loopback");
+    socket.set_nonblocking(true).expect("make a socket one of tokio's");
+    let address = socket.local_addr().expect("a bound socket has an address");
+    (TcpListener::from_std(socket).expect("make a socket one of tokio's"), address)
+}
+
+async fn serve_hosts(socket: TcpListener, authority: Arc<Authority>, seen: Arc<Seen>, answer: Answer) {
+    while let Ok((stream, _)) = socket.accept().await {
+        tokio::spawn(serve_host(stream, Arc::clone(&authority), Arc::clone(&seen), Arc::clone(&answer)));
+    }
+}
+
+/// One connection. A client that goes away, or trusts us not, is the client's matter.
+async fn serve_host(stream: TcpStream, authority: Arc<Authority>, seen: Arc<Seen>, answer: Answer) {
+    let Ok(started) = LazyConfigAcceptor::new(Acceptor::default(), stream).await else { return };
+    let host = started.client_hello().server_name().unwrap_or_default().to_owned();
+    let config = authority.serve_as(&host).expect("make a certificate");
+    let Ok(stream) = started.into_stream(config).await else { return };
+    let service = service_fn(|request: Request<Incoming>| {
+        let asked = Asked {
+            host: host.clone(),
+            method: request.method().to_string(),
+            path: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
+            authorization: text(request.headers(), &AUTHORIZATION),
+            headers: request.headers().clone(),
+        };
+        seen.asked.lock().unwrap_or_else(PoisonError::into_inner).push(asked.clone());
+        let reply = answer(asked);
+        async move { Ok::<_, std::convert::Infallible>(response(reply.await)) }
+    });
+    let _ended =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+fn response(reply: Reply) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(reply.body));
+    *response.status_mut() = StatusCode::from_u16(reply.status).expect("a status");
+    for (name, value) in reply.headers {
+        let name: HeaderName = name.parse().expect("a header's name");
+        response.headers_mut().append(name, HeaderValue::from_str(&value).expect("a header's value"));
+    }
+    response
+}
+
+/// What the proxy goes by.
+struct Gate {
+    credentials: String,
+    known: Vec<String>,
+    hosts: SocketAddr,
+    seen: Arc<Seen>,
+}
+
+async fn serve_proxy(socket: TcpListener, gate: Arc<Gate>) {
+    while let Ok((stream, _)) = socket.accept().await {
+        let gate = Arc::clone(&gate);
+        tokio::spawn(async move {
+            let service = service_fn(|request| {
+                let answer = open(&gate, request);
+                async move { Ok::<_, std::convert::Infallible>(answer) }
+            });
+            let builder = hyper::server::conn::http1::Builder::new();
+            let _ended = builder.serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+        });
+    }
+}
+
+fn open(gate: &Gate, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let target = request.uri().authority().map(ToString::to_string).unwrap_or_default();
+    gate.seen.tunnels.lock().unwrap_or_else(PoisonError::into_inner).push(target.clone());
+    if text(request.headers(), &PROXY_AUTHORIZATION).as_deref() != Some(gate.credentials.as_str()) {
+        return response(Reply::new(407, "").header("proxy-authenticate", "Basic realm=\"company\""));
+    }
+    let host = target.rsplit_once(':').map_or(target.as_str(), |(host, _)| host);
+    let is_known = host.ends_with(".example") || gate.known.iter().any(|known| known == host);
+    if request.method() != Method::CONNECT || !is_known {
+        return response(Reply::new(403, ""));
+    }
+    let hosts = gate.hosts;
+    tokio::spawn(async move {
+        let Ok(here) = hyper::upgrade::on(request).await else { return };
+        let Ok(mut there) = TcpStream::connect(hosts).await else { return };
+        let _ended = tokio::io::copy_bidirectional(&mut TokioIo::new(here), &mut there).await;
+    });
+    response(Reply::new(200, ""))
+}
+
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    Some(headers.get(name)?.to_str().ok()?.to_owned())
+}
