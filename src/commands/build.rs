@@ -16,6 +16,7 @@ const WRAPPER: &[u8] = shipped::WRAPPER;
 /// The restore plugin, which belongs to the wrapper.
 const RESTORE: Restore = Restore {
     plugin: include_str!("../../crates/wrapper/assets/restore.mjs"),
+    modules: include_str!("../../crates/wrapper/assets/modules.mjs"),
     config: include_str!("../../crates/wrapper/assets/restore.json"),
     directory: include_str!("../../crates/wrapper/assets/restore.d/opencode.json"),
 };

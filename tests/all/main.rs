@@ -6,6 +6,7 @@
 
 mod answers;
 mod catalogue;
+mod config_dirs;
 mod damage;
 mod determinism;
 mod disk;
@@ -62,6 +63,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("answers", answers::CASES),
     ("hard_places", hard_places::CASES),
     ("catalogue", catalogue::CASES),
+    ("config_dirs", config_dirs::CASES),
     ("damage", damage::CASES),
     ("determinism", determinism::CASES),
     ("disk", disk::CASES),

@@ -1,7 +1,6 @@
 //! A lock moves only where its manifest moved: a plugin more is that plugin's lines and no other.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use serde_json::{Value, json};
 use testkit::site::{self, Ran, Site};
@@ -9,10 +8,7 @@ use testkit::site::{self, Ran, Site};
 use crate::{Case, case};
 
 /// The module's cases.
-pub const CASES: &[Case] = &[
-    case("a_plugin_more_is_its_own_lines", a_plugin_more_is_its_own_lines),
-    case("a_users_own_package_json_is_captured", a_users_own_package_json_is_captured),
-];
+pub const CASES: &[Case] = &[case("a_plugin_more_is_its_own_lines", a_plugin_more_is_its_own_lines)];
 
 /// A plugin with dependencies that the committed lock does not have.
 const PLUGIN: &str = "opencode-gemini-auth@1.3.8";
@@ -79,27 +75,4 @@ fn lacking(old: &str, new: &str) -> Vec<String> {
         _ => true,
     });
     lacking
-}
-
-/// A config directory with a `package.json` of the user's: what it asks for is locked, and lies in
-/// the output beside what OpenCode itself installs there.
-fn a_users_own_package_json_is_captured() {
-    let site = Site::provided();
-    site.write("mine/package.json", "{ \"dependencies\": { \"is-number\": \"7.0.0\" } }\n").unwrap();
-    let manifest = site.read("opencode-cache.toml").unwrap();
-    site.write("opencode-cache.toml", &format!("{manifest}config_dirs = [\"mine\"]\n")).unwrap();
-    online(&site, &["lock"]).succeeds();
-    let lock: Value = serde_json::from_str(&site.read("opencode.lock.json").unwrap()).unwrap();
-    assert_eq!(lock["exercises"]["config-dir"]["dependencies"]["is-number"], "7.0.0");
-
-    online(&site, &["fetch"]).succeeds();
-    site.run(&["build", "--offline"]).unwrap().succeeds();
-    let modules = site.path("result/config/node_modules");
-    for (name, version) in
-        [("is-number", "7.0.0"), ("@opencode-ai/plugin", lock["opencode"].as_str().unwrap())]
-    {
-        let text = fs::read_to_string(modules.join(name).join("package.json")).unwrap();
-        let package: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(package["version"], version, "{name}");
-    }
 }

@@ -143,7 +143,7 @@ impl Capture {
         let mut running = JoinSet::new();
         for (name, exercise) in self.lock.exercises.clone() {
             let is_command = matches!(exercise.kind, ExerciseKind::Command(_));
-            if emit::tree_of(&exercise).is_none() && !is_command {
+            if emit::tree_of(&name, &exercise).is_none() && !is_command {
                 continue;
             }
             let (capture, output, permits) = (self.clone(), output.to_path_buf(), permits.clone());
@@ -234,7 +234,7 @@ fn settle_one(
     output: &Path,
     needles: &[String],
 ) -> Result<(), Error> {
-    let Some(place) = emit::tree_of(exercise) else { return Ok(()) };
+    let Some(place) = emit::tree_of(name, exercise) else { return Ok(()) };
     let to = output.join(place);
     if let Some(parent) = to.parent() {
         std::fs::create_dir_all(parent).map_err(|source| Error::Io { path: parent.into(), source })?;

@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use linkmap::{LinkMap, Root};
-use lock::{Algorithm, Exercise, ExerciseKind, Lock, Profile, Sri, System};
+use lock::{Algorithm, Exercise, ExerciseKind, ExerciseName, Lock, Profile, Sri, System};
 use replay::vendor::Vendor;
 use tree::store::Staging;
 
@@ -15,7 +15,7 @@ use crate::catalogue;
 use crate::contents::{self, Catalogue, Contents, Placed, Program, Tree};
 use crate::opencode::NpmVariable;
 use crate::settle::{self, Installed};
-use crate::{binary, layout, opencode, programs, tree_sitter};
+use crate::{binary, layout, modules, opencode, programs, tree_sitter};
 
 /// What an output is made of, beside the trees.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +45,8 @@ pub struct Parts<'a> {
 pub struct Restore {
     /// The plugin.
     pub plugin: &'static str,
+    /// What it loads: see [`layout::MODULES`].
+    pub modules: &'static str,
     /// A configuration that names it from beside it.
     pub config: &'static str,
     /// The configuration of a config directory beside it.
@@ -113,6 +115,8 @@ pub fn complete(staging: &Staging, parts: &Parts<'_>) -> Result<(), Error> {
     write(root, layout::WRAPPER, parts.wrapper, 0o555)?;
     write(root, layout::NPMRC, opencode::npmrc(parts.profile).as_bytes(), 0o444)?;
     write(root, layout::RESTORE, parts.restore.plugin.as_bytes(), 0o444)?;
+    write(root, layout::MODULES, parts.restore.modules.as_bytes(), 0o444)?;
+    write(root, layout::MODULES_INDEX, modules::index(parts.lock).as_bytes(), 0o444)?;
     write(root, layout::RESTORE_CONFIG, parts.restore.config.as_bytes(), 0o444)?;
     write(root, layout::RESTORE_DIR_CONFIG, parts.restore.directory.as_bytes(), 0o444)?;
     rest(root, layout::RESTORE_DIR)?;
@@ -142,12 +146,12 @@ fn rest(root: &Path, directory: &str) -> Result<(), Error> {
 
 /// Which tree an exercise leaves. `None`: it leaves none, because of its kind or because what it
 /// is about is built into OpenCode.
-pub fn tree_of(exercise: &Exercise) -> Option<String> {
+pub fn tree_of(name: &ExerciseName, exercise: &Exercise) -> Option<String> {
     if exercise.packages.is_empty() {
         return None;
     }
     match &exercise.kind {
-        ExerciseKind::ConfigDir { .. } => Some(layout::CONFIG_DIR.to_owned()),
+        ExerciseKind::ConfigDir { .. } => Some(modules::tree(name)),
         ExerciseKind::Plugin { spec } => Some(layout::package_tree(&opencode::plugin_directory(spec))),
         ExerciseKind::Provider { spec } => Some(layout::package_tree(&opencode::provider_directory(spec))),
         _ => None,
@@ -209,7 +213,12 @@ fn link_map(root: &Path, parts: &Parts<'_>, colours: bool) -> Result<String, Err
     for (_, path, _) in programs::placed(parts.lock, parts.system) {
         map.link(Root::Cache, path.trim_start_matches("cache/"), &path);
     }
-    for exercise in parts.lock.exercises.values().filter(|exercise| tree_of(exercise).is_some()) {
+    // Before OpenCode, so that it is in time for local plugins (the compiled bun of 1.14.34 to 1.18.33).
+    map.env_path("BUN_INSPECT_PRELOAD", layout::MODULES);
+    for (name, exercise) in &parts.lock.exercises {
+        if tree_of(name, exercise).is_none() {
+            continue;
+        }
         match &exercise.kind {
             ExerciseKind::Provider { spec } => {
                 let directory = opencode::provider_directory(spec);
@@ -225,7 +234,8 @@ fn link_map(root: &Path, parts: &Parts<'_>, colours: bool) -> Result<String, Err
                     map.link(Root::Cache, &format!("packages/{alias}"), &tree);
                 }
             }
-            ExerciseKind::ConfigDir { .. } => link_config_dir(root, &mut map)?,
+            // A project's is found through the index; in the project nothing is laid.
+            ExerciseKind::ConfigDir { .. } if name.qualifier().is_none() => link_config_dir(root, &mut map)?,
             _ => {}
         }
     }
@@ -277,7 +287,7 @@ fn link_config_dir(root: &Path, map: &mut LinkMap) -> Result<(), Error> {
 fn describe(root: &Path, parts: &Parts<'_>) -> Result<Contents, Error> {
     let mut exercises = BTreeMap::new();
     for (name, exercise) in &parts.lock.exercises {
-        if let Some(path) = tree_of(exercise) {
+        if let Some(path) = tree_of(name, exercise) {
             exercises.insert(name.to_string(), describe_tree(root, &exercise.kind, path)?);
         }
     }

@@ -13,6 +13,10 @@ pub const BINARY: &str = "lib/opencode/bin/opencode";
 pub const NPMRC: &str = "lib/opencode/etc/npmrc";
 /// The plugin that gives the programs that OpenCode starts the user's own environment back.
 pub const RESTORE: &str = "lib/opencode/restore.mjs";
+/// What has tools and local plugins find the captured packages that they import.
+pub const MODULES: &str = "lib/opencode/modules.mjs";
+/// Which trees there are for it.
+pub const MODULES_INDEX: &str = "lib/opencode/modules.json";
 /// A configuration that names the plugin, for users who set `OPENCODE_CONFIG_CONTENT` themselves.
 pub const RESTORE_CONFIG: &str = "lib/opencode/restore.json";
 /// The same as a config directory, for users who set `OPENCODE_CONFIG` as well.
@@ -31,6 +35,8 @@ pub const LINKMAP: &str = "linkmap";
 pub const CONTENTS: &str = "manifest.json";
 /// The dependencies of a config directory.
 pub const CONFIG_DIR: &str = "config";
+/// The trees of config directories that have packages of their own, each in a directory named after its exercise.
+pub const CONFIG_DIRS: &str = "config-dirs";
 /// A cache home of links to what the output has, for a start that can write nowhere.
 pub const FALLBACK: &str = "fallback";
 /// OpenCode's cache directory below the cache home.

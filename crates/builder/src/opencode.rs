@@ -12,6 +12,9 @@ use lock::{Spec, System, Version};
 /// The package that every config directory gets in OpenCode's own version (all versions).
 pub const CONFIG_DIR_PACKAGE: &str = "@opencode-ai/plugin";
 
+/// A project's config directory (all versions).
+pub const PROJECT_DIR: &str = ".opencode";
+
 /// The files of a config directory that OpenCode leaves as it is, beside a directory [`CONFIG_DIR_MODULES`]. Without the first it
 /// writes one, and does not start where it cannot for another reason than permissions: in a file system that is mounted read-only.
 /// Without the others it installs [`CONFIG_DIR_PACKAGE`] wherever it may write, as root always; it compares names only (1.18.18).

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use lock::lockfile::{ExerciseKind, ExerciseName};
 use lock::{Manifest, PackageName, Spec, Version};
-use serde_json::Value;
 
+use crate::directories::ConfigDirs;
 use crate::{config, files, opencode, programs};
 
 /// The largest manifest or `package.json` that is read, in bytes; both are written by hand.
@@ -23,7 +23,7 @@ pub struct Wishes {
     /// Plugins, likewise.
     pub plugins: BTreeSet<Spec>,
     /// What the user's own `package.json` files in config directories ask for.
-    pub dependencies: BTreeMap<PackageName, String>,
+    pub directories: ConfigDirs,
 }
 
 /// Why the wishes cannot be planned.
@@ -128,7 +128,7 @@ impl Wishes {
         let mut wishes = Self {
             providers: registry_specs("providers", &manifest.providers)?,
             plugins: registry_specs("plugins", &manifest.plugins)?,
-            dependencies: BTreeMap::new(),
+            directories: ConfigDirs::default(),
             manifest,
         };
         for file in wishes.manifest.config.clone() {
@@ -137,19 +137,14 @@ impl Wishes {
             wishes.plugins.extend(wanted.plugins);
         }
         for directory in wishes.manifest.config_dirs.clone() {
-            wishes.add_config_dir(&base.join(directory))?;
+            wishes.directories.add(&directory, &base.join(&directory))?;
         }
         Ok(wishes)
     }
 
     /// The exercises that fill a cache with all of it, by name.
     pub fn exercises(&self, opencode: &Version) -> BTreeMap<ExerciseName, ExerciseKind> {
-        let mut dependencies = self.dependencies.clone();
-        if let Ok(name) = opencode::CONFIG_DIR_PACKAGE.parse() {
-            // OpenCode installs its own version, whatever the user's package.json says.
-            dependencies.insert(name, opencode.to_string());
-        }
-        let mut kinds = vec![(ExerciseKind::ConfigDir { dependencies }, None)];
+        let mut kinds = self.directories.exercises(opencode);
         let plugin = |spec: &Spec| (ExerciseKind::Plugin { spec: spec.clone() }, None);
         let provider = |spec: &Spec| (ExerciseKind::Provider { spec: spec.clone() }, None);
         kinds.extend(self.plugins.iter().map(plugin));
@@ -192,34 +187,6 @@ impl Wishes {
         reasons.extend(unwanted.map(|name| format!("{name} is in the lock, and is not wanted any more")));
         reasons
     }
-
-    fn add_config_dir(&mut self, directory: &Path) -> Result<(), Error> {
-        let path = directory.join("package.json");
-        let text = read_text(&path)?;
-        let invalid = |reason: String| Error::PackageJson { path: path.clone(), reason };
-        let value: Value = serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
-        let empty = serde_json::Map::new();
-        let wanted = match value.get("dependencies") {
-            None => &empty,
-            Some(Value::Object(wanted)) => wanted,
-            Some(_) => return Err(invalid("dependencies must be an object".into())),
-        };
-        for (name, range) in wanted {
-            let package: PackageName =
-                name.parse().map_err(|error: lock::package::Error| invalid(error.to_string()))?;
-            let Some(range) = range.as_str() else {
-                return Err(invalid(format!("dependencies.{name} must be a string")));
-            };
-            match self.dependencies.insert(package.clone(), range.to_owned()) {
-                Some(first) if first != range => {
-                    let second = range.to_owned();
-                    return Err(Error::Conflict { path: path.clone(), package, first, second });
-                }
-                _ => {}
-            }
-        }
-        Ok(())
-    }
 }
 
 fn registry_specs(key: &'static str, specs: &[Spec]) -> Result<BTreeSet<Spec>, Error> {
@@ -230,7 +197,7 @@ fn registry_specs(key: &'static str, specs: &[Spec]) -> Result<BTreeSet<Spec>, E
     specs.iter().map(check).collect()
 }
 
-fn read_text(path: &Path) -> Result<String, Error> {
+pub(crate) fn read_text(path: &Path) -> Result<String, Error> {
     let bytes = files::read_bounded(path, MAX_BYTES).map_err(|error| match error {
         files::ReadError::Io(source) => Error::Read { path: path.into(), source },
         _ => Error::NotAFile { path: path.into() },

@@ -1,5 +1,4 @@
-// Gives the programs that OpenCode starts the user's own environment back, and OpenCode's own library to
-// custom tools.
+// Gives the programs that OpenCode starts the user's own environment back.
 //
 // The wrapper had to set some variables for OpenCode (where its cache is, and the one that names this
 // plugin). OpenCode has read them by now; the shell tool, language servers, formatters and MCP servers
@@ -7,6 +6,9 @@
 // OPENCODE_CACHE_USER_<NAME> what the user had instead, where the user had something.
 //
 // It runs when it is loaded, once or more often, and never fails: OpenCode starts whatever happens here.
+
+// Where it was not loaded before OpenCode; in time for tools, but hardly for the plugins beside this one.
+import "./modules.mjs"
 
 const SET = "OPENCODE_CACHE_SET"
 const USER = "OPENCODE_CACHE_USER_"
@@ -27,28 +29,6 @@ function restore(env) {
 }
 
 restore(process.env)
-
-// A custom tool imports "@opencode-ai/plugin", which OpenCode would install beside it: without a network a
-// tool in a directory that nobody seeded is an error and no answer (1.18.18). This has it come from the
-// output, in the version of this OpenCode, and writes nothing into anybody's directory.
-function provide(bun) {
-  const captured = new URL("../../config", import.meta.url).pathname
-  for (const name of ["@opencode-ai/plugin", "@opencode-ai/plugin/tool"]) {
-    let found
-    try {
-      found = bun.resolveSync(name, decodeURIComponent(captured))
-    } catch {
-      continue
-    }
-    const setup = (build) =>
-      build.module(name, async () => ({ exports: await import(found), loader: "object" }))
-    bun.plugin({ name: "opencode-cache " + name, setup })
-  }
-}
-
-try {
-  if (globalThis.Bun) provide(globalThis.Bun)
-} catch {}
 
 export const Restore = async () => {
   restore(process.env)
