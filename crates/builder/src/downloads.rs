@@ -62,6 +62,11 @@ impl Outlet {
         &self.variables
     }
 
+    /// Whether it refused to send something for OpenCode that may change something out there.
+    pub fn refused(&self) -> bool {
+        !self.proxy.facts().refused.is_empty()
+    }
+
     /// Closes it, and says what went through.
     pub async fn close(self) -> ProxyFacts {
         self.proxy.shutdown().await

@@ -103,6 +103,12 @@ impl Error {
             | Self::Lock(lockfile::Error::Missing { .. } | lockfile::Error::Malformed { .. }) => Kind::Input,
             Self::Lock(lockfile::Error::Unreadable { .. }) | Self::Contents(_) => Kind::Input,
             Self::Record(record::Error::Resolve(error)) if error.is_input() => Kind::Input,
+            Self::Record(
+                record::Error::PinConflict { .. }
+                | record::Error::Pinned { .. }
+                | record::Error::Younger { .. }
+                | record::Error::NoSdk { .. },
+            ) => Kind::Input,
             Self::Fetch(fetch::Error::System { .. }) | Self::Binary(binary::Error::NotLocked { .. }) => {
                 Kind::Input
             }

@@ -129,15 +129,9 @@ pub async fn perform(
     outlet: &Outlet,
     system: System,
 ) -> Result<Outcome, Error> {
-    let listener = stage.take_listener().ok_or_else(|| Error::Listen {
-        source: std::io::Error::from(std::io::ErrorKind::AddrNotAvailable),
-    })?;
-    let script = Script::saying(ANSWER);
-    let llm = ScriptedLlm::serve(listener, script).map_err(|source| Error::Listen { source })?;
+    let llm = model(stage, Script::saying(ANSWER))?;
     prepare(stage, kind, &llm.url())?;
-    let mut env = stage.environment();
-    env.extend(opencode::populate_environment(registry, system));
-    env.extend_from_slice(outlet.environment());
+    let env = environment(stage, registry, outlet, system);
     let result = match kind {
         ExerciseKind::Command(wanted) => command(stage, &wanted.run, &env).await.map(|()| Outcome::Filled),
         ExerciseKind::SharedTree { .. }
@@ -149,8 +143,29 @@ pub async fn perform(
     result
 }
 
+/// A scripted model on the stage.
+pub(crate) fn model(stage: &mut Stage, script: Script) -> Result<ScriptedLlm, Error> {
+    let listener = stage.take_listener().ok_or_else(|| Error::Listen {
+        source: std::io::Error::from(std::io::ErrorKind::AddrNotAvailable),
+    })?;
+    ScriptedLlm::serve(listener, script).map_err(|source| Error::Listen { source })
+}
+
+/// The environment of an OpenCode that populates its cache.
+pub(crate) fn environment(
+    stage: &Stage,
+    registry: &str,
+    outlet: &Outlet,
+    system: System,
+) -> Vec<(String, String)> {
+    let mut env = stage.environment();
+    env.extend(opencode::populate_environment(registry, system));
+    env.extend_from_slice(outlet.environment());
+    env
+}
+
 /// Writes what OpenCode finds in its config directory.
-fn prepare(stage: &Stage, kind: &ExerciseKind, llm: &str) -> Result<(), Error> {
+pub(crate) fn prepare(stage: &Stage, kind: &ExerciseKind, llm: &str) -> Result<(), Error> {
     let write = |name: &str, content: &str| {
         let path = format!("{}/{name}", stage::CONFIG_DIR);
         stage.sandbox().write(path, content.as_bytes()).map_err(stage::Error::from)
@@ -246,16 +261,14 @@ async fn asked(stage: &Stage, kind: &ExerciseKind, server: &Server) -> Result<Ou
     match answer {
         Err(error @ stage::Error::Server { .. }) => Err(error.into()),
         _ if settle::is_whole(&path) => Ok(Outcome::Filled),
-        _ => Err(incomplete(&directory, server, "OpenCode gave up")),
+        _ => Err(incomplete(kind, "OpenCode gave up", server.output())),
     }
 }
 
-fn incomplete(directory: &Path, server: &Server, reason: &str) -> Error {
-    Error::Incomplete {
-        what: directory.strip_prefix(stage::HOME).unwrap_or(directory).display().to_string(),
-        reason: reason.into(),
-        output: server.output(),
-    }
+pub(crate) fn incomplete(kind: &ExerciseKind, reason: &str, output: String) -> Error {
+    let directory = directory(kind).unwrap_or_default();
+    let what = directory.strip_prefix(stage::HOME).unwrap_or(&directory).display().to_string();
+    Error::Incomplete { what, reason: reason.into(), output }
 }
 
 /// Creates a session, which loads plugins, and for a provider sends a message, which loads its SDK.
@@ -271,21 +284,35 @@ async fn ask(server: &Server, kind: &ExerciseKind) -> Result<(), stage::Error> {
 async fn installed(stage: &Stage, kind: &ExerciseKind, server: &Server) -> Result<(), Error> {
     let Some(directory) = directory(kind) else { return Ok(()) };
     let path = stage.sandbox().outside(&directory);
-    let incomplete = |reason: &str| incomplete(&directory, server, reason);
-    let start = Instant::now();
-    while start.elapsed() < INSTALL_TIME {
-        if settle::is_whole(&path) {
-            return Ok(());
-        }
-        if let Some(limit) = stage.sandbox().limit_passed() {
-            return Err(incomplete(&format!("a bound of the sandbox was passed: {limit:?}")));
-        }
-        if !server.is_running()? {
-            return Err(incomplete("OpenCode ended before"));
-        }
+    tokio::select! {
+        // An OpenCode that ended when all was there has done its work.
+        biased;
+        () = whole(&path) => Ok(()),
+        error = broken_off(stage, kind, server) => Err(error),
+    }
+}
+
+async fn whole(path: &Path) {
+    while !settle::is_whole(path) {
         tokio::time::sleep(LOOK).await;
     }
-    Err(incomplete(&format!("not done within {} s", INSTALL_TIME.as_secs())))
+}
+
+/// Ends where nothing can come of it any more: a bound of the sandbox was passed, OpenCode has ended, or it takes too long.
+pub(crate) async fn broken_off(stage: &Stage, kind: &ExerciseKind, server: &Server) -> Error {
+    let incomplete = |reason: &str| incomplete(kind, reason, server.output());
+    let start = Instant::now();
+    while start.elapsed() < INSTALL_TIME {
+        if let Some(limit) = stage.sandbox().limit_passed() {
+            return incomplete(&format!("a bound of the sandbox was passed: {limit:?}"));
+        }
+        match server.is_running() {
+            Err(error) => return error.into(),
+            Ok(false) => return incomplete("OpenCode ended before"),
+            Ok(true) => tokio::time::sleep(LOOK).await,
+        }
+    }
+    incomplete(&format!("not done within {} s", INSTALL_TIME.as_secs()))
 }
 
 async fn command(stage: &Stage, run: &[String], env: &[(String, String)]) -> Result<(), Error> {

@@ -15,6 +15,9 @@ pub const CONFIG_DIR_PACKAGE: &str = "@opencode-ai/plugin";
 /// A project's config directory (all versions).
 pub const PROJECT_DIR: &str = ".opencode";
 
+/// Packages that are published with each OpenCode, in its version: [`CONFIG_DIR_PACKAGE`] and what that wants exactly (1.14.34 to 1.18.33).
+pub const RELEASED_WITH: [&str; 2] = [CONFIG_DIR_PACKAGE, "@opencode-ai/sdk"];
+
 /// The files of a config directory that OpenCode leaves as it is, beside a directory [`CONFIG_DIR_MODULES`]. Without the first it
 /// writes one, and does not start where it cannot for another reason than permissions: in a file system that is mounted read-only.
 /// Without the others it installs [`CONFIG_DIR_PACKAGE`] wherever it may write, as root always; it compares names only (1.18.18).

@@ -8,7 +8,7 @@ use lock::lockfile::{ExerciseKind, ExerciseName};
 use lock::{Manifest, PackageName, Spec, Version};
 
 use crate::directories::ConfigDirs;
-use crate::{config, files, opencode, programs};
+use crate::{config, files, opencode, pins, programs};
 
 /// The largest manifest or `package.json` that is read, in bytes; both are written by hand.
 const MAX_BYTES: u64 = 1 << 20;
@@ -183,6 +183,8 @@ impl Wishes {
                 Some(_) => {}
             }
         }
+        reasons.extend(pins::other_pins(&self.manifest, lock));
+        reasons.extend(pins::other_day(&self.manifest, lock));
         let unwanted = lock.exercises.keys().filter(|name| !wanted.contains_key(*name));
         reasons.extend(unwanted.map(|name| format!("{name} is in the lock, and is not wanted any more")));
         reasons

@@ -143,7 +143,7 @@ impl Resolving<'_> {
             let name: PackageName = text.parse().map_err(|_| Error::Name { what: text.clone() })?;
             let versions = match self.manifest.packages.get(&name) {
                 Some(version) => BTreeSet::from([version.clone()]),
-                None => resolve::releases(&self.registry.upstream, &name).await?,
+                None => resolve::releases(&self.registry.upstream, &name, self.manifest.before).await?,
             };
             common = Some(match common {
                 None => versions,

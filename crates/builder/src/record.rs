@@ -4,25 +4,29 @@
 //! What an old lock says about an exercise that has not changed is kept: a lock moves only where
 //! its manifest moved, until it is refreshed on purpose.
 
+mod by_hand;
 mod error;
 mod one;
+mod provider;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lock::{
-    Catalogue, Exercise, ExerciseKind, ExerciseName, Known, Lock, Package, PackageId, Reach, System, Version,
+    Catalogue, Date, Exercise, ExerciseKind, ExerciseName, Known, Lock, Package, PackageId, Reach, System,
+    Version,
 };
-use replay::registry::{BaseRecord, Origin};
+use replay::registry::{BaseRecord, Origin, Sight};
 use replay::vendor::Vendor;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::generation::Generation;
 use crate::plan::Wishes;
 use crate::progress::{Event, Progress, timed};
 use crate::registry::Registry;
-use crate::{binary, catalogue, count, downloads, fetch, parallel, programs, resolve};
+use crate::{binary, catalogue, count, downloads, fetch, parallel, pins, programs, resolve};
 
 pub use error::Error;
 use one::{One, Recorded, absent, release, tags};
@@ -61,20 +65,41 @@ impl Recording<'_> {
     async fn version(&self, systems: &BTreeSet<System>) -> Result<Version, Error> {
         match (&self.wishes.manifest.opencode, self.old) {
             (lock::Wanted::Latest, Some(old))
-                if systems.iter().all(|system| old.systems.contains_key(system)) =>
+                if systems.iter().all(|system| old.systems.contains_key(system))
+                    && pins::other_day(&self.wishes.manifest, old).is_none() =>
             {
                 Ok(old.opencode.clone())
             }
-            (wanted, _) => Ok(resolve::version(&self.registry.upstream, wanted, systems).await?),
+            (wanted, _) => {
+                Ok(resolve::version(&self.registry.upstream, wanted, systems, self.before()).await?)
+            }
         }
     }
 
+    /// A manifest that names no day takes the lock's, as "latest" takes its OpenCode.
+    fn before(&self) -> Option<Date> {
+        self.wishes.manifest.before.or_else(|| self.old?.before)
+    }
+
     async fn exercises(&self, lock: &mut Lock, host: System) -> Result<(), Error> {
+        let manifest = &self.wishes.manifest;
+        lock.pins = manifest.packages.clone();
+        lock.before = self.before();
         let mut anew = self.wishes.exercises(&lock.opencode);
+        for (name, kind) in &anew {
+            if let Some(pins::Conflict { package, pinned, wanted }) = pins::conflict(manifest, kind) {
+                return Err(Error::PinConflict { name: name.clone(), package, pinned, wanted });
+            }
+        }
         if let Some(old) = self.old.filter(|old| old.opencode == lock.opencode && old.systems == lock.systems)
         {
+            let other_day = pins::other_day(manifest, old).is_some();
             anew.retain(|name, kind| match old.exercises.get(name) {
-                Some(exercise) if exercise.kind == *kind => {
+                Some(exercise)
+                    if exercise.kind == *kind
+                        && !other_day
+                        && pins::outdated(manifest, old, name, exercise).is_none() =>
+                {
                     lock.exercises.insert(name.clone(), exercise.clone());
                     false
                 }
@@ -87,6 +112,8 @@ impl Recording<'_> {
             lock.models = old.models.clone();
             lock.programs = old.programs.clone();
         }
+        let origin = Origin::new(self.registry.upstream.clone(), self.vendor.clone());
+        self.pins_exist(&origin).await?;
         let programs_fit = programs::missing_from(&self.wishes.manifest, lock).is_none();
         if anew.is_empty() && !lock.models.is_empty() && programs_fit {
             return Ok(());
@@ -107,11 +134,14 @@ impl Recording<'_> {
             }
             self.models(&binary).await
         };
-        let (recorded, models) = tokio::try_join!(self.record(anew, &binary, host), counting)?;
+        let recording = self.record(anew, lock, &origin, &binary, host);
+        let (recorded, models) = tokio::try_join!(recording, counting)?;
         (lock.catalogue, lock.models) = models;
+        self.warn(&recorded);
         for recorded in recorded {
             self.add(lock, recorded).await?;
         }
+        self.unused_pins(lock);
         Ok(())
     }
 
@@ -159,14 +189,20 @@ impl Recording<'_> {
     async fn record(
         &self,
         anew: BTreeMap<ExerciseName, ExerciseKind>,
+        lock: &Lock,
+        origin: &Origin,
         binary: &Path,
         host: System,
     ) -> Result<Vec<Recorded>, Error> {
-        let origin = Origin::new(self.registry.upstream.clone(), self.vendor.clone());
+        let sdks = anew.values().any(|kind| matches!(kind, ExerciseKind::Provider { .. }));
+        let generation = if sdks { generation(binary).await? } else { None };
         let permits = Arc::new(Semaphore::new(parallel()));
         let mut running = JoinSet::new();
         for (name, kind) in anew {
+            let sight = pins::sight(&self.wishes.manifest, &kind, &lock.opencode);
             let one = One {
+                sight: Sight { before: lock.before, ..sight },
+                generation,
                 name,
                 kind,
                 origin: origin.clone(),
@@ -191,10 +227,10 @@ impl Recording<'_> {
 
     /// Turns one recording into pins.
     async fn add(&self, lock: &mut Lock, recorded: Recorded) -> Result<(), Error> {
-        let Recorded { name, kind, record, resolved, others } = recorded;
+        let Recorded { name, kind, record, resolved, others, proof, notes: own } = recorded;
         let (downloads, notes) = downloads::recorded(&others);
         lock.downloads.extend(downloads);
-        for note in notes {
+        for note in notes.into_iter().chain(own) {
             self.progress.event(Event::Note(&format!("{name}: {note}")));
         }
         let tags = tags(&kind, &record, &resolved);
@@ -204,10 +240,8 @@ impl Recording<'_> {
                 self.pin(lock, &name, id, &record).await?;
             }
         }
-        lock.exercises.insert(
-            name,
-            Exercise { kind, tags, absent, packages: resolved, fills: BTreeSet::new(), proof: None },
-        );
+        lock.exercises
+            .insert(name, Exercise { kind, tags, absent, packages: resolved, fills: BTreeSet::new(), proof });
         Ok(())
     }
 
@@ -241,6 +275,16 @@ impl Recording<'_> {
         lock.packages.insert(id.clone(), Package { integrity, size, reach: Reach::Everywhere, manifest });
         Ok(())
     }
+}
+
+/// The generation of the AI SDK in a release binary.
+async fn generation(binary: &Path) -> Result<Option<Generation>, Error> {
+    let path = binary.to_path_buf();
+    let read = tokio::task::spawn_blocking(move || {
+        let release = crate::release::Release::read(&path);
+        release.map_err(|source| binary::Error::Open { path, source })
+    });
+    Ok(read.await.map_err(|_| Error::Worker)??.generation)
 }
 
 fn empty_lock(opencode: Version, systems: BTreeMap<System, lock::Artifact>) -> Lock {

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use crate::generation::Generation;
 use crate::opencode::reads;
 use memchr::memmem::Finder;
 
@@ -37,6 +38,8 @@ pub struct Release {
     pub sdks: BTreeMap<String, String>,
     /// SDKs that single models of a provider have instead.
     pub model_sdks: BTreeMap<String, BTreeSet<String>>,
+    /// The generation of the AI SDK in it. `None`: it cannot be told.
+    pub generation: Option<Generation>,
 }
 
 impl Release {
@@ -82,6 +85,9 @@ struct Search {
     model: Finder<'static>,
     /// Where an SDK of a single model stands, and which.
     model_sdks: BTreeMap<usize, String>,
+    generation: Finder<'static>,
+    /// How often each generation is named.
+    generations: BTreeMap<Generation, usize>,
     /// How much of the binary lies before what is looked at.
     behind: usize,
     dates: Dates,
@@ -100,6 +106,8 @@ impl Search {
             starts: BTreeMap::new(),
             model: Finder::new(reads::MODEL_SDK),
             model_sdks: BTreeMap::new(),
+            generation: Finder::new(reads::GENERATION),
+            generations: BTreeMap::new(),
             behind: 0,
             dates: Dates::default(),
         }
@@ -127,6 +135,14 @@ impl Search {
                 self.model_sdks.extend(sdk.map(|sdk| (self.behind + at, sdk)));
             }
         }
+        for at in self.generation.find_iter(bytes) {
+            let number = bytes.get(at + self.generation.needle().len()..).and_then(quoted);
+            if self.generations.len() < MOST_NAMES
+                && let Some(number) = number.and_then(|number| number.parse().ok())
+            {
+                *self.generations.entry(Generation(number)).or_default() += 1;
+            }
+        }
         self.dates.look(bytes);
     }
 
@@ -147,6 +163,7 @@ impl Search {
                 _ => None,
             },
             newest_model: self.dates.newest,
+            generation: self.generations.into_iter().max_by_key(|(_, count)| *count).map(|(it, _)| it),
             sdks: self.sdks,
             model_sdks,
         }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lock::{
-    Archive, Artifact, ArtifactSource, PackageId, PackageName, RelPath, Sri, System, Version, Wanted,
+    Archive, Artifact, ArtifactSource, Date, PackageId, PackageName, RelPath, Sri, System, Version, Wanted,
 };
 use replay::registry::upstream;
 use replay::registry::{Lookup, Packument, Release, Upstream};
@@ -54,8 +54,10 @@ pub enum Error {
         what: String,
     },
     /// There is no version of which all parts exist.
-    #[error("resolve opencode \"latest\": no version has all of {}", parts.join(", "))]
+    #[error("resolve opencode \"latest\"{}: no version has all of {}", as_of(before.as_ref()), parts.join(", "))]
     NoCommonVersion {
+        /// The day, where one was named.
+        before: Option<Date>,
         /// The packages that would have to have it.
         parts: Vec<String>,
     },
@@ -68,6 +70,10 @@ pub enum Error {
         /// The text.
         what: String,
     },
+}
+
+fn as_of(day: Option<&Date>) -> String {
+    day.map(|day| format!(" as of {day}")).unwrap_or_default()
 }
 
 impl Error {
@@ -105,37 +111,50 @@ impl Error {
 }
 
 /// The version that is wanted: the one that is named, or the newest release of which the binary
-/// of every wanted system and the config directory's package exist.
+/// of every wanted system and the config directory's package exist, and existed at the end of a day.
 pub async fn version(
     upstream: &Upstream,
     wanted: &Wanted,
     systems: &BTreeSet<System>,
+    before: Option<Date>,
 ) -> Result<Version, Error> {
     let version = match wanted {
         Wanted::Exact(version) => version.clone(),
-        Wanted::Latest => newest_complete(upstream, systems).await?,
+        Wanted::Latest => newest_complete(upstream, systems, before).await?,
     };
     opencode::Era::of(&version)?;
     Ok(version)
 }
 
-async fn newest_complete(upstream: &Upstream, systems: &BTreeSet<System>) -> Result<Version, Error> {
+async fn newest_complete(
+    upstream: &Upstream,
+    systems: &BTreeSet<System>,
+    before: Option<Date>,
+) -> Result<Version, Error> {
     let mut parts: Vec<String> = systems.iter().map(|system| opencode::platform_package(*system).0).collect();
     parts.push(opencode::CONFIG_DIR_PACKAGE.to_owned());
     let mut common: Option<BTreeSet<Version>> = None;
     for part in &parts {
-        let releases = releases(upstream, &name(part)?).await?;
+        let releases = releases(upstream, &name(part)?, before).await?;
         common = Some(match common {
             None => releases,
             Some(common) => common.intersection(&releases).cloned().collect(),
         });
     }
-    common.unwrap_or_default().pop_last().ok_or(Error::NoCommonVersion { parts })
+    common.unwrap_or_default().pop_last().ok_or(Error::NoCommonVersion { parts, before })
 }
 
-/// The published versions of a package that are no pre-releases.
-pub(crate) async fn releases(upstream: &Upstream, name: &PackageName) -> Result<BTreeSet<Version>, Error> {
+/// The published versions of a package that are no pre-releases, as of the end of a day.
+pub(crate) async fn releases(
+    upstream: &Upstream,
+    name: &PackageName,
+    before: Option<Date>,
+) -> Result<BTreeSet<Version>, Error> {
     let packument: Packument = found(upstream, name, name.as_str(), upstream.packument(name).await)?;
+    let packument = match before {
+        Some(day) => packument.as_of(day, |_| false),
+        None => packument,
+    };
     Ok(packument.versions.into_keys().filter(|version| !version.is_prerelease()).collect())
 }
 
@@ -188,7 +207,7 @@ pub(crate) async fn tarball_size(
     size.ok_or(Error::NoSize { what })
 }
 
-fn found<T>(
+pub(crate) fn found<T>(
     upstream: &Upstream,
     package: &PackageName,
     what: &str,

@@ -35,6 +35,9 @@ pub const CATALOGUE_SDK: &str = "],npm:\"";
 /// What stands before the SDK of a model that has another one than its provider (1.14.34 to 1.18.33).
 pub const MODEL_SDK: &str = "provider:{npm:\"";
 
+/// What stands before the generation of the AI SDK in every class of its models (88 to 120 times in 1.14.34 to 1.18.33, always 3).
+pub const GENERATION: &str = "specificationVersion=\"v";
+
 /// How the binary names its bun where that one needs AVX2, and where it does not (1.18.18).
 pub const NEEDS_AVX2: &str = " (Linux x64)";
 /// The other of the two.

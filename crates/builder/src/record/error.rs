@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lock::{ExerciseName, PackageName};
+use lock::{Date, ExerciseName, PackageName, Version};
 
 use crate::{binary, count, exercise, fetch, programs, resolve, settle};
 
@@ -59,6 +59,64 @@ pub enum Error {
         /// Why not.
         reason: String,
     },
+    /// An exercise failed in which packages are pinned by hand.
+    #[error("record {name} with {} pinned by hand", pins.join(", "))]
+    Pinned {
+        /// The exercise.
+        name: ExerciseName,
+        /// The pins that it asked for.
+        pins: Vec<String>,
+        /// The cause.
+        source: exercise::Error,
+    },
+    /// A pin and an exact version contradict each other.
+    #[error("pin {package}: it is pinned to {pinned} by hand, and {name} wants {wanted}")]
+    PinConflict {
+        /// The package.
+        package: PackageName,
+        /// The version of `[packages]`.
+        pinned: Version,
+        /// The exercise.
+        name: ExerciseName,
+        /// The version that it wants.
+        wanted: Version,
+    },
+    /// Every version of a package is too young.
+    #[error(
+        "record {name}: resolve {package} as of {day}: every version is younger; the first one, {version}, was published {time}"
+    )]
+    Younger {
+        /// The exercise.
+        name: ExerciseName,
+        /// The package.
+        package: PackageName,
+        /// The day.
+        day: Date,
+        /// The version that was published first.
+        version: Version,
+        /// When, as the registry says.
+        time: String,
+    },
+    /// The registry does not say when a package's versions were published.
+    #[error(
+        "record {name}: resolve {package} as of a day: the registry does not say when its versions were published"
+    )]
+    NoTimes {
+        /// The exercise.
+        name: ExerciseName,
+        /// The package.
+        package: PackageName,
+    },
+    /// No version of a provider SDK works with this OpenCode.
+    #[error("record {name}: no version of {package} works with this OpenCode; tried {}", list(tried))]
+    NoSdk {
+        /// The exercise.
+        name: ExerciseName,
+        /// The SDK.
+        package: PackageName,
+        /// The versions, and what happened.
+        tried: Vec<(Version, String)>,
+    },
     /// What was installed could not be read.
     #[error("record {name}")]
     Settle {
@@ -78,6 +136,10 @@ pub enum Error {
     Worker,
 }
 
+fn list(tried: &[(Version, String)]) -> String {
+    tried.iter().map(|(version, reason)| format!("{version} ({reason})")).collect::<Vec<_>>().join(", ")
+}
+
 impl Error {
     /// The stable code of this error.
     pub fn code(&self) -> &'static str {
@@ -89,6 +151,11 @@ impl Error {
             Self::Upstream { source, .. } => source.code(),
             Self::Forbidden { .. } => "registry-forbidden",
             Self::Unpinnable { .. } => "package-unpinnable",
+            Self::Pinned { .. } => "pin-breaks-exercise",
+            Self::PinConflict { .. } => "pin-conflict",
+            Self::Younger { .. } => "before-younger",
+            Self::NoTimes { .. } => "before-no-times",
+            Self::NoSdk { .. } => "sdk-does-not-work",
             Self::Settle { .. } => "tree-not-whole",
             Self::Program(error) => error.code(),
             Self::Count(error) => error.code(),
@@ -106,6 +173,17 @@ impl Error {
             Self::Upstream { source, .. } => source.hint(),
             Self::Program(error) => error.hint(),
             Self::Count(error) => error.hint(),
+            Self::Pinned { .. } => {
+                Some("the pinned version may be outside the range that a package wants: take the pin out of [packages]".into())
+            }
+            Self::PinConflict { .. } => Some("let [packages] name the same version, or none".into()),
+            Self::Younger { package, .. } | Self::NoTimes { package, .. } => Some(format!(
+                "take a later day, or pin it by hand: `[packages]` \"{package}\" = \"VERSION\" holds whatever the day"
+            )),
+            Self::NoSdk { package, .. } => Some(format!(
+                "if it needs settings that a trial cannot know, write the version yourself: `[packages]` \"{package}\" = \"VERSION\" \
+                 is taken as it is"
+            )),
             Self::Forbidden { host, status, .. } => Some(resolve::refusal_hint(host, *status)),
             _ => None,
         }

@@ -3,17 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use lock::{ExerciseKind, ExerciseName, PackageId, PackageName, System, Version, Want};
+use lock::{ExerciseKind, ExerciseName, PackageId, PackageName, Proof, System, Version, Want};
 use replay::proxy::ProxyFacts;
 use replay::registry::npmrc::Settings;
 use replay::registry::{
-    Answer, BasePath, BaseRecord, Failure, Origin, RecordRegistry, Release, Sight, Upstream,
+    Answer, BasePath, BaseRecord, Failure, Hidden, Origin, RecordRegistry, Release, Sight, Upstream,
 };
 
 use super::Error;
 use crate::downloads::Outlet;
 use crate::exercise::Outcome;
+use crate::generation::Generation;
 use crate::stage::{self, Stage};
+use crate::trial::{self, Verdict};
 use crate::{exercise, resolve, settle};
 
 /// One exercise to record, with everything that takes.
@@ -24,6 +26,10 @@ pub(super) struct One {
     pub(super) settings: Settings,
     pub(super) binary: PathBuf,
     pub(super) host: System,
+    /// What it may see of the registry.
+    pub(super) sight: Sight,
+    /// The generation of the AI SDK in the binary.
+    pub(super) generation: Option<Generation>,
 }
 
 /// What one exercise left.
@@ -33,54 +39,116 @@ pub(super) struct Recorded {
     pub(super) record: BaseRecord,
     pub(super) resolved: BTreeSet<PackageId>,
     pub(super) others: ProxyFacts,
+    /// How far a provider's SDK was seen to work.
+    pub(super) proof: Option<Proof>,
+    /// What the user should know.
+    pub(super) notes: Vec<String>,
 }
 
 impl One {
     /// Performs it online, behind a recorder.
     pub(super) async fn record(self) -> Result<Recorded, Error> {
+        match &self.kind {
+            ExerciseKind::Provider { spec } => self.provider(spec).await,
+            kind => Ok(self.once(kind, &self.sight).await?.0),
+        }
+    }
+
+    /// Performs it once, as `kind` says, with what `sight` shows; a provider's SDK is tried too.
+    pub(super) async fn once(
+        &self,
+        kind: &ExerciseKind,
+        sight: &Sight,
+    ) -> Result<(Recorded, Option<Verdict>), Error> {
         let failed = |source: exercise::Error| Error::Exercise { name: self.name.clone(), source };
         let base = BasePath::escaped(self.name.as_str()).map_err(|_| Error::Worker)?;
         let mut stage =
             Stage::open(&self.binary, exercise::LISTENERS).await.map_err(|error| failed(error.into()))?;
         let listener = stage.take_listener().ok_or(Error::Worker)?;
-        let bases = BTreeMap::from([(base.clone(), Sight::default())]);
+        let bases = BTreeMap::from([(base.clone(), sight.clone())]);
         let registry = RecordRegistry::serve(listener, self.origin.clone(), bases)
             .map_err(|source| failed(exercise::Error::Listen { source }))?;
         let outlet = Outlet::record(&mut stage, &self.settings, self.origin.vendor())
             .map_err(|reason| failed(stage::Error::from(reason).into()))?;
         let url = registry.url(&base);
-        let outcome = tokio::select! {
-            outcome = exercise::perform(&mut stage, &self.kind, &url, &outlet, self.host) => outcome,
-            () = registry.failed() => Ok(Outcome::Filled),
+        let performed = tokio::select! {
+            performed = self.perform(&mut stage, kind, &url, &outlet) => performed,
+            () = registry.failed() => Ok((Outcome::Filled, None)),
         };
         let (mut facts, others) = (registry.shutdown().await, outlet.close().await);
         // The outside world's failure explains the exercise's.
         if let Some(failure) = facts.failures.pop() {
-            return Err(upstream_failure(self.name, failure));
+            return Err(upstream_failure(self.name.clone(), failure));
         }
         let record = facts.bases.remove(&base).unwrap_or_default();
         if let Some(error) = forbidden(&self.name, &record, self.origin.upstream()) {
             return Err(error);
         }
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
+        if let Some((package, hidden)) = record.hidden.first_key_value() {
+            return Err(self.hidden(package, hidden));
+        }
+        let (outcome, verdict) = match performed {
+            Ok(performed) => performed,
             Err(source) => {
-                return Err(refused(&self.kind, &record).map_or_else(|| failed(source), Error::Resolve));
+                return Err(refused(kind, &record)
+                    .map_or_else(|| self.pinned(sight, &record, failed(source)), Error::Resolve));
             }
         };
         if outcome == Outcome::Untouched
-            && let Some(error) = refused(&self.kind, &record)
+            && let Some(error) = refused(kind, &record)
         {
             return Err(Error::Resolve(error));
         }
-        let resolved = match exercise::directory(&self.kind) {
+        let resolved = match exercise::directory(kind) {
             Some(directory) if outcome == Outcome::Filled => {
                 settle::resolved(&stage.sandbox().outside(directory))
                     .map_err(|source| Error::Settle { name: self.name.clone(), source })?
             }
             _ => BTreeSet::new(),
         };
-        Ok(Recorded { name: self.name, kind: self.kind, record, resolved, others })
+        let (name, kind) = (self.name.clone(), self.kind.clone());
+        let recorded = Recorded { name, kind, record, resolved, others, proof: None, notes: Vec::new() };
+        Ok((recorded, verdict))
+    }
+
+    async fn perform(
+        &self,
+        stage: &mut Stage,
+        kind: &ExerciseKind,
+        registry: &str,
+        outlet: &Outlet,
+    ) -> Result<(Outcome, Option<Verdict>), exercise::Error> {
+        if let ExerciseKind::Provider { spec } = kind {
+            let (outcome, verdict) = trial::perform(stage, spec, registry, outlet, self.host).await?;
+            return Ok((outcome, Some(verdict)));
+        }
+        Ok((exercise::perform(stage, kind, registry, outlet, self.host).await?, None))
+    }
+
+    /// Why a package of which nothing may be seen ends the recording.
+    pub(super) fn hidden(&self, package: &PackageName, hidden: &Hidden) -> Error {
+        let (name, package) = (self.name.clone(), package.clone());
+        match (hidden, self.sight.before) {
+            (Hidden::Younger { first }, Some(day)) => {
+                Error::Younger { name, package, day, version: first.0.clone(), time: first.1.clone() }
+            }
+            (Hidden::NoSuchVersion(version), _) => {
+                let what = package.at(version.clone()).to_string();
+                Error::Resolve(resolve::Error::Absent { what, status: 404 })
+            }
+            _ => Error::NoTimes { name, package },
+        }
+    }
+
+    /// Where an exercise fails in which something is pinned by hand, that may be the reason.
+    fn pinned(&self, sight: &Sight, record: &BaseRecord, error: Error) -> Error {
+        let asked = |(package, _): &(&PackageName, &Version)| record.packuments.contains_key(*package);
+        let by_hand = self.sight.only.iter().filter(|pin| sight.only.get(pin.0) == Some(pin.1)).filter(asked);
+        let pins: Vec<String> = by_hand.map(|(package, version)| format!("{package}@{version}")).collect();
+        match error {
+            Error::Exercise { name, source } if !pins.is_empty() => Error::Pinned { name, pins, source },
+            error => error,
+        }
     }
 }
 

@@ -42,6 +42,13 @@ pub(super) struct Seen {
 
 impl Sight {
     /// What of `packument` may be seen.
+    ///
+    /// # Errors
+    /// Where upstream has something and nothing of it may be seen.
+    pub fn shown(&self, packument: &Arc<Packument>) -> Result<Arc<Packument>, Hidden> {
+        self.of(packument).map(|seen| seen.packument)
+    }
+
     pub(super) fn of(&self, packument: &Arc<Packument>) -> Result<Seen, Hidden> {
         let seen = |packument: Packument| Seen { packument: Arc::new(packument), unordered: None };
         if let Some(version) = self.only.get(&packument.name) {
