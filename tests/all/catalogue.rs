@@ -27,7 +27,8 @@ const MODEL: &str = "standin/only-here";
 /// The longest that one step may take on two busy cores.
 const LIMIT: Duration = Duration::from_secs(120);
 
-fn stand_in() -> String {
+/// A catalogue of one model, with all that OpenCode 1.18.18 wants to know of it.
+pub fn stand_in() -> String {
     let model = json!({
         "id": "only-here", "name": "Only here", "release_date": "2026-11-20", "last_updated": "2026-11-20",
         "attachment": false, "reasoning": false, "temperature": true, "tool_call": true, "open_weights": false,

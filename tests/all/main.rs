@@ -16,6 +16,7 @@ mod downloads;
 mod environment;
 mod era_a;
 mod files;
+mod firewall;
 mod hard_places;
 mod killed;
 mod ordinary_user;
@@ -73,6 +74,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("environment", environment::CASES),
     ("era_a", era_a::CASES),
     ("files", files::CASES),
+    ("firewall", firewall::CASES),
     ("killed", killed::CASES),
     ("ordinary_user", ordinary_user::CASES),
     ("programs", programs::CASES),
