@@ -14,8 +14,8 @@ use replay::registry::{Lookup, Upstream};
 const LENGTH: usize = 100 << 20;
 /// Bytes of one version.
 const VERSION: usize = 100 << 10;
-/// The most that the process may grow by, in bytes.
-const MOST: u64 = 32 << 20;
+/// The most that the process may grow by, in bytes: one version's document may be held whole (32 MiB) until it is refused.
+const MOST: u64 = 64 << 20;
 
 fn write_versions(out: &mut impl Write, length: usize) -> std::io::Result<()> {
     let read_me = "x".repeat(VERSION);
