@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use builder::registry::{Registry, Sought};
-use builder::{Progress, Vendor, Wishes};
+use builder::{Beside, Progress, Vendor, Wishes};
 use lock::Lock;
 
 use crate::cli::Shared;
@@ -33,14 +33,19 @@ impl Workplace {
         self.ui.clone()
     }
 
+    /// Where the manifest is.
+    pub fn manifest_path(&self) -> &Path {
+        &self.shared.manifest
+    }
+
     /// Where the lock is.
     pub fn lock_path(&self) -> &Path {
         &self.shared.lock
     }
 
     /// What the user wants.
-    pub fn wishes(&self) -> Result<Wishes, Failure> {
-        Ok(Wishes::read(&self.shared.manifest).map_err(builder::Error::from)?)
+    pub fn wishes(&self, beside: &Beside) -> Result<Wishes, Failure> {
+        Ok(Wishes::read(&self.shared.manifest, beside).map_err(builder::Error::from)?)
     }
 
     /// The lock and its text.

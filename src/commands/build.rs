@@ -37,9 +37,10 @@ pub struct Args {
 
 /// Runs the verb.
 pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
-    let wishes = place.wishes()?;
+    let wishes = place.wishes(&builder::Beside::default())?;
     let (lock, lock_text) = place.lock()?;
-    if let Some(reason) = wishes.missing_from(&lock).first() {
+    // It may have more: what was named when it was written, and is in no manifest.
+    if let Some(reason) = wishes.lacking_from(&lock).first() {
         return Err(Failure::new(
             Kind::Input,
             "lock-outdated",

@@ -1,8 +1,9 @@
 //! `lock`: manifest → lock.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use builder::Recording;
+use builder::{Beside, Recording};
 
 use crate::failure::Failure;
 use crate::workplace::Workplace;
@@ -18,6 +19,12 @@ pub struct Args {
     /// Resolve everything anew, also what has not changed.
     #[arg(long, conflicts_with = "check")]
     refresh: bool,
+    /// A configuration of the user's beside those of the manifest; may be repeated. Give the same with `--check`.
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// A provider beside those of the manifest, by the id that OpenCode gives it or by its SDK; may be repeated.
+    #[arg(long, value_name = "ID")]
+    provider: Vec<lock::Spec>,
     /// Print what changed as JSON.
     #[arg(long)]
     json: bool,
@@ -25,7 +32,8 @@ pub struct Args {
 
 /// Runs the verb.
 pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
-    let wishes = place.wishes()?;
+    let beside = Beside { configs: args.config, providers: args.provider };
+    let wishes = place.wishes(&beside)?;
     let old = match builder::lockfile::read(place.lock_path()) {
         Ok((lock, _)) => Some(lock),
         Err(builder::lockfile::Error::Missing { .. }) => None,
@@ -50,6 +58,7 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
     if old.as_ref() != Some(&lock) || !path.exists() {
         builder::lockfile::write(path, &lock).map_err(builder::Error::from)?;
     }
+    remind(&beside, place);
     let Some(old) = old else {
         place.ui().talk(&format!(
             "{}: OpenCode {}, {} packages",
@@ -68,6 +77,27 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         place.ui().data(&diff.lines().join("\n"));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What was typed is not in the manifest, and is dropped by the next `lock` that is not told.
+fn remind(beside: &Beside, place: &Workplace) {
+    let list =
+        |words: Vec<String>| words.iter().map(|word| format!("{word:?}")).collect::<Vec<_>>().join(", ");
+    let configs = beside.configs.iter().map(|path| path.display().to_string()).collect::<Vec<_>>();
+    let providers = beside.providers.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let named = [("config", configs), ("providers", providers)];
+    let lines: Vec<String> = named
+        .into_iter()
+        .filter(|(_, words)| !words.is_empty())
+        .map(|(key, words)| format!("{key} = [{}]", list(words)))
+        .collect();
+    if !lines.is_empty() {
+        place.ui().talk(&format!(
+            "what was named on the command line is in this lock, and not in {}: to keep it there, add {}",
+            place.manifest_path().display(),
+            lines.join(" and ")
+        ));
+    }
 }
 
 /// Whether the lock has just what the manifest asks for. Asks no network.

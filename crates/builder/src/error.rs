@@ -104,7 +104,8 @@ impl Error {
             Self::Lock(lockfile::Error::Unreadable { .. }) | Self::Contents(_) => Kind::Input,
             Self::Record(record::Error::Resolve(error)) if error.is_input() => Kind::Input,
             Self::Record(
-                record::Error::PinConflict { .. }
+                record::Error::Provider(_)
+                | record::Error::PinConflict { .. }
                 | record::Error::Pinned { .. }
                 | record::Error::Younger { .. }
                 | record::Error::NoSdk { .. },

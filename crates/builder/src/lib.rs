@@ -9,6 +9,7 @@
 mod ask_bun;
 mod binary;
 mod build;
+pub mod by_name;
 mod capture;
 pub mod catalogue;
 mod client;
@@ -49,7 +50,7 @@ pub use contents::Contents;
 pub use emit::Restore;
 pub use error::{Error, Kind};
 pub use exercise::ANSWER;
-pub use plan::Wishes;
+pub use plan::{Beside, Wishes};
 pub use progress::{Event, Progress, Silent};
 pub use record::Recording;
 pub use replay::registry::Upstream;

@@ -7,11 +7,21 @@ use std::path::{Path, PathBuf};
 use lock::lockfile::{ExerciseKind, ExerciseName};
 use lock::{Manifest, PackageName, Spec, Version};
 
+use crate::by_name::{ByName, Sdks};
 use crate::directories::ConfigDirs;
 use crate::{config, files, opencode, pins, programs};
 
 /// The largest manifest or `package.json` that is read, in bytes; both are written by hand.
 const MAX_BYTES: u64 = 1 << 20;
+
+/// What is wanted beside the manifest.
+#[derive(Debug, Default, Clone)]
+pub struct Beside {
+    /// Configurations.
+    pub configs: Vec<PathBuf>,
+    /// Providers, by name or by SDK.
+    pub providers: Vec<Spec>,
+}
 
 /// Everything the user wants, read once.
 #[derive(Debug, Clone)]
@@ -20,6 +30,8 @@ pub struct Wishes {
     pub manifest: Manifest,
     /// Provider SDKs, of the manifest and of every configuration.
     pub providers: BTreeSet<Spec>,
+    /// Providers that are named, and not their SDKs.
+    pub by_name: ByName,
     /// Plugins, likewise.
     pub plugins: BTreeSet<Spec>,
     /// What the user's own `package.json` files in config directories ask for.
@@ -113,8 +125,9 @@ impl Error {
 }
 
 impl Wishes {
-    /// Reads the manifest at `path` (a missing one wants the defaults) and every file it names.
-    pub fn read(path: &Path) -> Result<Self, Error> {
+    /// Reads the manifest at `path` (a missing one wants the defaults), every file it names, and what is wanted
+    /// beside it.
+    pub fn read(path: &Path, beside: &Beside) -> Result<Self, Error> {
         let manifest = match read_text(path) {
             Ok(text) => {
                 Manifest::parse(&text).map_err(|source| Error::Manifest { path: path.into(), source })?
@@ -126,29 +139,53 @@ impl Wishes {
         };
         let base = path.parent().unwrap_or(Path::new(""));
         let mut wishes = Self {
-            providers: registry_specs("providers", &manifest.providers)?,
+            providers: BTreeSet::new(),
+            by_name: ByName::default(),
             plugins: registry_specs("plugins", &manifest.plugins)?,
             directories: ConfigDirs::default(),
             manifest,
         };
-        for file in wishes.manifest.config.clone() {
-            let wanted = config::read(&base.join(file))?;
-            wishes.providers.extend(wanted.providers);
-            wishes.plugins.extend(wanted.plugins);
+        for spec in registry_specs("providers", &wishes.manifest.providers)? {
+            match name_alone(&spec) {
+                Some(name) => _ = wishes.by_name.ids_or_packages.insert(name, spec),
+                None => _ = wishes.providers.insert(spec),
+            }
+        }
+        for spec in registry_specs("--provider", &beside.providers)? {
+            match name_alone(&spec) {
+                Some(name) => _ = wishes.by_name.known.insert(name),
+                None => _ = wishes.providers.insert(spec),
+            }
+        }
+        let configs = wishes.manifest.config.iter().map(|file| base.join(file));
+        for file in configs.chain(beside.configs.iter().cloned()).collect::<Vec<_>>() {
+            wishes.add_config(config::read(&file)?);
         }
         for directory in wishes.manifest.config_dirs.clone() {
+            for wanted in config::directory(&base.join(&directory))? {
+                wishes.add_config(wanted);
+            }
             wishes.directories.add(&directory, &base.join(&directory))?;
         }
         Ok(wishes)
     }
 
-    /// The exercises that fill a cache with all of it, by name.
-    pub fn exercises(&self, opencode: &Version) -> BTreeMap<ExerciseName, ExerciseKind> {
+    fn add_config(&mut self, wanted: config::Wanted) {
+        self.providers.extend(wanted.providers);
+        self.plugins.extend(wanted.plugins);
+        self.by_name.ids.extend(wanted.ids);
+        self.by_name.defined.extend(wanted.defined);
+        self.by_name.built_in.extend(wanted.built_in);
+    }
+
+    /// The exercises that fill a cache with all of it, by name; `sdks` says which SDKs the providers have that are
+    /// named.
+    pub fn exercises(&self, opencode: &Version, sdks: &Sdks) -> BTreeMap<ExerciseName, ExerciseKind> {
         let mut kinds = self.directories.exercises(opencode);
         let plugin = |spec: &Spec| (ExerciseKind::Plugin { spec: spec.clone() }, None);
         let provider = |spec: &Spec| (ExerciseKind::Provider { spec: spec.clone() }, None);
         kinds.extend(self.plugins.iter().map(plugin));
-        kinds.extend(self.providers.iter().map(provider));
+        kinds.extend(self.providers.union(&self.by_name.packages(sdks)).map(provider));
         kinds.extend(
             self.manifest
                 .exercises
@@ -158,9 +195,16 @@ impl Wishes {
         kinds.into_iter().filter_map(|(kind, qualifier)| Some((kind.name(qualifier).ok()?, kind))).collect()
     }
 
-    /// What a lock lacks, or has too much, of what is wanted: one line each. Asks nobody, so that
-    /// "latest" is whatever the lock says.
+    /// What a lock lacks, or has too much, of what is wanted: one line each.
     pub fn missing_from(&self, lock: &lock::Lock) -> Vec<String> {
+        let wanted = self.exercises(&lock.opencode, &lock.providers);
+        let unwanted = lock.exercises.keys().filter(|name| !wanted.contains_key(*name));
+        let unwanted = unwanted.map(|name| format!("{name} is in the lock, and is not wanted any more"));
+        self.lacking_from(lock).into_iter().chain(self.by_name.surplus_of(lock)).chain(unwanted).collect()
+    }
+
+    /// What a lock lacks of what is wanted. Asks nobody, so that "latest" is whatever the lock says.
+    pub fn lacking_from(&self, lock: &lock::Lock) -> Vec<String> {
         let mut reasons = Vec::new();
         if let lock::Wanted::Exact(version) = &self.manifest.opencode
             && *version != lock.opencode
@@ -173,7 +217,8 @@ impl Wishes {
             }
         }
         reasons.extend(programs::missing_from(&self.manifest, lock));
-        let wanted = self.exercises(&lock.opencode);
+        reasons.extend(self.by_name.lacking_from(lock));
+        let wanted = self.exercises(&lock.opencode, &lock.providers);
         for (name, kind) in &wanted {
             match lock.exercises.get(name) {
                 None => reasons.push(format!("{name} is wanted, the lock does not have it")),
@@ -185,10 +230,14 @@ impl Wishes {
         }
         reasons.extend(pins::other_pins(&self.manifest, lock));
         reasons.extend(pins::other_day(&self.manifest, lock));
-        let unwanted = lock.exercises.keys().filter(|name| !wanted.contains_key(*name));
-        reasons.extend(unwanted.map(|name| format!("{name} is in the lock, and is not wanted any more")));
         reasons
     }
+}
+
+/// The name that a spec consists of, where it may be that of a provider.
+fn name_alone(spec: &Spec) -> Option<String> {
+    let alone = !spec.as_str().contains(['@', '/']);
+    alone.then(|| spec.to_string())
 }
 
 fn registry_specs(key: &'static str, specs: &[Spec]) -> Result<BTreeSet<Spec>, Error> {

@@ -6,6 +6,7 @@
 
 mod by_hand;
 mod error;
+mod named;
 mod one;
 mod provider;
 
@@ -85,14 +86,15 @@ impl Recording<'_> {
         let manifest = &self.wishes.manifest;
         lock.pins = manifest.packages.clone();
         lock.before = self.before();
-        let mut anew = self.wishes.exercises(&lock.opencode);
+        let kept = self.old.filter(|old| old.opencode == lock.opencode && old.systems == lock.systems);
+        self.providers(lock, kept, host).await?;
+        let mut anew = self.wishes.exercises(&lock.opencode, &lock.providers);
         for (name, kind) in &anew {
             if let Some(pins::Conflict { package, pinned, wanted }) = pins::conflict(manifest, kind) {
                 return Err(Error::PinConflict { name: name.clone(), package, pinned, wanted });
             }
         }
-        if let Some(old) = self.old.filter(|old| old.opencode == lock.opencode && old.systems == lock.systems)
-        {
+        if let Some(old) = kept {
             let other_day = pins::other_day(manifest, old).is_some();
             anew.retain(|name, kind| match old.exercises.get(name) {
                 Some(exercise)
@@ -128,6 +130,7 @@ impl Recording<'_> {
             };
             lock.programs = resolving.run(&binary).await?;
         }
+        let anew = self.without_built_in(lock, anew, &binary).await?;
         let counting = async {
             if !lock.models.is_empty() {
                 return Ok((lock.catalogue.clone(), lock.models.clone()));

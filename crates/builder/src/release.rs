@@ -43,6 +43,11 @@ pub struct Release {
 }
 
 impl Release {
+    /// Whether an SDK is built in.
+    pub fn has(&self, sdk: &str) -> bool {
+        self.built_in.as_ref().is_some_and(|names| names.contains(sdk))
+    }
+
     /// The SDKs that a provider of the catalogue may load: its own, and those of single models. `None`: the
     /// catalogue does not know it.
     pub fn sdks_of(&self, id: &str) -> Option<BTreeSet<String>> {

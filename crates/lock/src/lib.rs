@@ -35,6 +35,7 @@ pub use lockfile::{
     Fill, FillRoot, Known, Lock, Package, PackageManifest, Pin, Proof, Reach, manifest_fields,
 };
 pub use manifest::{Manifest, Profile, Ripgrep, Wanted};
+pub use nearest::nearest;
 pub use package::{PackageId, PackageName};
 pub use position::Position;
 pub use rel_path::RelPath;

@@ -2,7 +2,7 @@
 
 /// The candidate with the fewest edits (insert, delete, replace, swap of neighbours) to `typed`, when it is near
 /// enough to be a slip: at most a third of the letters, and never more than three.
-pub(crate) fn nearest<'a>(typed: &str, known: &[&'a str]) -> Option<&'a str> {
+pub fn nearest<'a>(typed: &str, known: &[&'a str]) -> Option<&'a str> {
     let bound = (typed.chars().count().div_ceil(3)).min(3);
     known
         .iter()

@@ -5,7 +5,8 @@
 //! Only what implies a download or a program is looked at; everything else is OpenCode's business. This module never
 //! resolves anything.
 
-mod asked;
+pub(crate) mod asked;
+mod directory;
 mod error;
 mod substitute;
 mod tree;
@@ -17,6 +18,7 @@ use lock::Spec;
 use serde_json::Value;
 
 pub use asked::{Asked, What};
+pub use directory::directory;
 pub use error::Error;
 pub use substitute::{Reason, Variables};
 pub use tree::Text;

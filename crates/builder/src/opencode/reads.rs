@@ -57,5 +57,9 @@ pub const CODE_DIRECTORIES: [&str; 4] = ["tool", "tools", "plugin", "plugins"];
 /// See [`CODE_DIRECTORIES`].
 pub const CODE_ENDINGS: [&str; 2] = ["js", "ts"];
 
+/// Directories of a configuration directory whose Markdown files are agents, modes and commands, with the model in
+/// their heads (1.14.34 to 1.18.33).
+pub const MARKDOWN_DIRECTORIES: [&str; 6] = ["agent", "agents", "command", "commands", "mode", "modes"];
+
 /// Plugins that OpenCode passes over wherever the text of one is part of a spec: they are built in (1.18.18).
 pub const BUILT_IN_PLUGINS: [&str; 2] = ["opencode-openai-codex-auth", "opencode-copilot-auth"];

@@ -1,10 +1,11 @@
 //! Why nothing was recorded.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use lock::{Date, ExerciseName, PackageName, Version};
 
-use crate::{binary, count, exercise, fetch, programs, resolve, settle};
+use crate::{binary, by_name, count, exercise, fetch, programs, resolve, settle};
 
 /// Why nothing was recorded.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +126,17 @@ pub enum Error {
         /// The cause.
         source: settle::Error,
     },
+    /// A provider that was named cannot be had.
+    #[error(transparent)]
+    Provider(#[from] by_name::Error),
+    /// The release binary could not be read.
+    #[error("read {}", path.display())]
+    Release {
+        /// The binary.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// A program that OpenCode starts cannot be had.
     #[error(transparent)]
     Program(#[from] programs::Error),
@@ -157,6 +169,8 @@ impl Error {
             Self::NoTimes { .. } => "before-no-times",
             Self::NoSdk { .. } => "sdk-does-not-work",
             Self::Settle { .. } => "tree-not-whole",
+            Self::Provider(error) => error.code(),
+            Self::Release { .. } => "release-unreadable",
             Self::Program(error) => error.code(),
             Self::Count(error) => error.code(),
             Self::Worker => "bug-worker",
@@ -171,6 +185,7 @@ impl Error {
             Self::Binary(error) => error.hint(),
             Self::Exercise { source, .. } => source.hint(),
             Self::Upstream { source, .. } => source.hint(),
+            Self::Provider(error) => error.hint(),
             Self::Program(error) => error.hint(),
             Self::Count(error) => error.hint(),
             Self::Pinned { .. } => {

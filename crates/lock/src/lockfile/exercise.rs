@@ -31,6 +31,21 @@ pub struct Exercise {
     pub proof: Option<Proof>,
 }
 
+impl Exercise {
+    /// One that resolved nothing.
+    #[must_use]
+    pub fn empty(kind: ExerciseKind) -> Self {
+        Self {
+            kind,
+            tags: BTreeMap::new(),
+            absent: BTreeSet::new(),
+            packages: BTreeSet::new(),
+            fills: BTreeSet::new(),
+            proof: None,
+        }
+    }
+}
+
 /// How far a provider's SDK was seen to work with the lock's OpenCode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Proof {

@@ -65,7 +65,7 @@ pub struct Lock {
     pub pins: BTreeMap<PackageName, Version>,
     /// The day as of which this was resolved, where one was named.
     pub before: Option<Date>,
-    /// The SDKs of the providers that were asked for by an id of OpenCode's catalogue.
+    /// The SDKs that OpenCode's catalogue gives the providers that were asked for by name; none where it does not know one.
     pub providers: BTreeMap<String, BTreeSet<String>>,
 }
 

@@ -106,7 +106,7 @@ fn read(root: Node) -> Outcome<Lock> {
     Ok(lock)
 }
 
-/// SDKs as a catalogue names them, which need not be packages.
+/// SDKs as a catalogue names them, which need not be packages; none where it does not know the provider.
 fn sdks(node: &Node) -> Outcome<BTreeSet<String>> {
     let mut sdks = BTreeSet::new();
     for item in items(node, "the provider's SDKs")? {
@@ -114,9 +114,6 @@ fn sdks(node: &Node) -> Outcome<BTreeSet<String>> {
         if !sdks.insert(sdk.clone()) {
             return fault(item.at, Problem::Repeated { item: sdk });
         }
-    }
-    if sdks.is_empty() {
-        return fault(node.at, Problem::Empty { what: "the provider's SDKs" });
     }
     Ok(sdks)
 }
