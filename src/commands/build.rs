@@ -10,9 +10,6 @@ use serde_json::json;
 use crate::failure::{Failure, Kind};
 use crate::workplace::Workplace;
 
-/// The wrapper, as `build.rs` compiled it for this machine.
-const WRAPPER: &[u8] = shipped::WRAPPER;
-
 /// The restore plugin, which belongs to the wrapper.
 const RESTORE: Restore = Restore {
     plugin: include_str!("../../crates/wrapper/assets/restore.mjs"),
@@ -27,9 +24,12 @@ pub struct Args {
     /// Fetch nothing: what is missing is an error.
     #[arg(long)]
     offline: bool,
-    /// The link to the output.
-    #[arg(long, short, value_name = "LINK", default_value = "result")]
-    out: PathBuf,
+    /// The link to the output [default: `result`, and for another system `result-SYSTEM`].
+    #[arg(long, short, value_name = "LINK")]
+    out: Option<PathBuf>,
+    /// The Linux system to build for: OpenCode runs here, and installs what it would there [default: this machine's].
+    #[arg(long, value_name = "SYSTEM")]
+    system: Option<System>,
     /// Print where the output lies as JSON.
     #[arg(long)]
     json: bool,
@@ -51,17 +51,23 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
     builder::catalogue::provide(&lock, place.lock_path(), &place.vendor()?)
         .await
         .map_err(builder::Error::from)?;
-    let system = System::host().ok_or_else(|| {
+    let host = System::host().ok_or_else(|| {
         Failure::new(Kind::Outside, "system-unsupported", "build: OpenCode is not released for this machine")
     })?;
+    let system = args.system.unwrap_or(host);
+    let is_foreign = system != host;
+    let out = args.out.unwrap_or_else(|| match is_foreign {
+        true => format!("result-{system}").into(),
+        false => "result".into(),
+    });
     let build = Build {
         system,
         profile: wishes.manifest.profile,
         vendor: place.vendor()?,
         state: place.state()?,
-        link: args.out.clone(),
+        link: out.clone(),
         rules: env!("OPENCODE_CACHE_SOURCES"),
-        wrapper: WRAPPER,
+        wrapper: wrapper(system)?,
         restore: RESTORE,
         progress: place.progress(),
         lock,
@@ -79,15 +85,37 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         }
     };
     if args.json {
-        place.ui().json(&json!({ "output": built.path, "link": args.out, "was_there": built.was_there }));
+        place.ui().json(&json!({ "output": built.path, "link": out, "system": system.as_str(), "was_there": built.was_there }));
         return Ok(ExitCode::SUCCESS);
     }
     place.ui().data(&built.path.display().to_string());
-    let link = args.out.display();
-    place.ui().talk(&format!(
-        "OpenCode {} is ready: {link}/bin/opencode\n\
-         next: put {link}/bin on your PATH, or try `opencode-cache verify {link}`",
-        build.lock.opencode
-    ));
+    let link = out.display();
+    let next = match is_foreign {
+        true => {
+            format!("take it to {system}; here `opencode-cache verify {link}` can look at its bytes only")
+        }
+        false => format!("put {link}/bin on your PATH, or try `opencode-cache verify {link}`"),
+    };
+    place.ui().talk(&format!("OpenCode {} is ready: {link}/bin/opencode\nnext: {next}", build.lock.opencode));
     Ok(ExitCode::SUCCESS)
+}
+
+/// The wrapper for a system, as `crates/shipped` compiled it.
+fn wrapper(system: System) -> Result<&'static [u8], Failure> {
+    let (bytes, target) = match system {
+        System::Aarch64Linux => (shipped::AARCH64, "aarch64-unknown-linux-gnu"),
+        System::X86_64Linux => (shipped::X86_64, "x86_64-unknown-linux-gnu"),
+        System::Aarch64Darwin | System::X86_64Darwin => {
+            let message = format!("build for {system}: the wrapper is a Linux program");
+            return Err(Failure::new(Kind::Input, "system-not-linux", message)
+                .hint("name a Linux system; a lock may pin others too"));
+        }
+    };
+    if bytes.is_empty() {
+        let message =
+            format!("build for {system}: this opencode-cache was compiled without the wrapper for it");
+        let hint = format!("run `rustup target add {target}`, and compile opencode-cache again");
+        return Err(Failure::new(Kind::Outside, "wrapper-missing", message).hint(hint));
+    }
+    Ok(bytes)
 }

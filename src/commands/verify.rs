@@ -33,6 +33,9 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
     } else {
         place.ui().data(&render(&report));
     }
+    if let Some(why) = &report.not_run {
+        place.ui().talk(&format!("!!! OPENCODE WAS NOT RUN: {why}. Only the bytes were looked at."));
+    }
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
@@ -44,6 +47,10 @@ fn render(report: &Report) -> String {
         for problem in &check.problems {
             text.push_str(&format!("     {problem}\n"));
         }
+    }
+    if let Some(why) = &report.not_run {
+        text.push_str(&format!("NOT RUN: {why}\n"));
+        return text;
     }
     text.push_str(&format!("attempts to leave: {}\n", report.attempts.len()));
     for attempt in &report.attempts {

@@ -24,6 +24,7 @@ mod programs;
 mod protocols;
 mod registry;
 mod relock;
+mod systems;
 mod texts;
 mod verify;
 
@@ -81,6 +82,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("protocols", protocols::CASES),
     ("registry", registry::CASES),
     ("relock", relock::CASES),
+    ("systems", systems::CASES),
     ("texts", texts::CASES),
     ("verify", verify::CASES),
 ];

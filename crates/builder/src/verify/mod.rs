@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lock::System;
 use sandbox::Isolation;
 use serde::Serialize;
 
@@ -47,6 +48,9 @@ pub struct Report {
     pub attempts: Vec<Attempt>,
     /// Attempts that a dummy key or the user's own configuration causes; they do not count.
     pub apart: Vec<Attempt>,
+    /// Why OpenCode was not run, where it was not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub not_run: Option<String>,
 }
 
 /// One thing that was looked at.
@@ -142,11 +146,16 @@ pub async fn run(request: Request) -> Result<Report, Error> {
         tokio::task::spawn_blocking(move || bytes::check(&stored)).await.map_err(|_| Error::Worker)?
     });
     let bytes = hashed.await?;
-    let mut report = Report { path, checks: vec![bytes], attempts: Vec::new(), apart: Vec::new() };
+    let mut report =
+        Report { path, checks: vec![bytes], attempts: Vec::new(), apart: Vec::new(), not_run: None };
     if !report.is_good() {
         return Ok(report);
     }
     let contents = Contents::read(stored.path())?;
+    if System::host() != Some(contents.system) {
+        report.not_run = Some(format!("it is for {}, and this machine is not", contents.system));
+        return Ok(report);
+    }
     let mut wanted = config::Wanted::default();
     for path in &request.configs {
         let more = config::read(path)?;
