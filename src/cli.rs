@@ -90,7 +90,7 @@ impl Cli {
                 Verb::Build(args) => commands::build::run(args, &place).await,
                 Verb::Verify(args) => commands::verify::run(args, &place).await,
                 Verb::Inspect(args) => commands::inspect::run(args, &place),
-                Verb::Doctor(args) => commands::doctor::run(args, &place),
+                Verb::Doctor(args) => commands::doctor::run(args, &place).await,
                 Verb::Diff(args) => commands::diff::run(args, &place),
             }
         });

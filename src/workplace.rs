@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use builder::registry::{Registry, Sought};
+use builder::reach::Trouble;
+use builder::registry::{Registry, Sought, Trust};
 use builder::{Beside, Progress, Vendor, Wishes};
 use lock::Lock;
 
@@ -74,13 +75,40 @@ impl Workplace {
         Ok(directory("XDG_STATE_HOME", ".local/state")?.join("opencode-cache"))
     }
 
+    /// Which of the hosts that locking and fetching need are reached, as the doctor sees it. `opencode` is the version in use.
+    pub async fn reach(&self, opencode: Option<&str>) -> doctor::Check {
+        let trouble = |error: builder::Error| {
+            let hint = error.hint();
+            doctor::reach::unasked(&Trouble { code: error.code(), text: error.to_string(), hint })
+        };
+        let registry = match self.known_registry().await {
+            Ok(registry) => registry,
+            Err(error) => return trouble(error),
+        };
+        let lock = self.lock().ok().map(|(lock, _)| lock);
+        let wishes = Wishes::read(&self.shared.manifest, &Beside::default()).ok();
+        let locked = lock.as_ref().map(|lock| lock.opencode.clone());
+        let version = locked.or_else(|| opencode?.parse().ok());
+        let manifest = wishes.as_ref().map(|wishes| &wishes.manifest);
+        let needs = builder::reach::needs(&registry, lock.as_ref(), manifest, version.as_ref());
+        let trust = Trust::of(&registry.settings, &Sought::here(None, PathBuf::new()).env);
+        match builder::reach::ask(&registry.settings, needs).await {
+            Ok(asked) => doctor::reach::check(&trust, &asked),
+            Err(error) => trouble(builder::registry::Error::from(error).into()),
+        }
+    }
+
     /// The registry. As a last resort the OpenCode of the lock is asked, where it was fetched before.
     pub async fn registry(&self) -> Result<Registry, Failure> {
+        Ok(self.known_registry().await?)
+    }
+
+    async fn known_registry(&self) -> Result<Registry, builder::Error> {
         let project = self.shared.manifest.parent().unwrap_or(Path::new("")).to_path_buf();
         let mut sought = Sought::here(self.shared.registry.clone(), project);
         sought.connect_to = self.shared.connect_to.iter().cloned().collect();
-        sought.opencode = Some((self.vendor()?, self.lock().ok().map(|(lock, _)| lock)));
-        Ok(sought.find().await.map_err(builder::Error::from)?)
+        sought.opencode = self.vendor().ok().map(|vendor| (vendor, self.lock().ok().map(|(lock, _)| lock)));
+        Ok(sought.find().await?)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::ui;
 use crate::workplace::Workplace;
 
 /// Explain a HOME: what the next start of OpenCode will find, do and miss there, each with a next
-/// step. Changes nothing, asks no network. Exit 1 when something will not work.
+/// step. Changes nothing, and asks no network unless --network is given. Exit 1 when something will not work.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The output, a link to it or the wrapper in it [default: result, else the opencode that is
@@ -19,20 +19,34 @@ pub struct Args {
     /// An opencode.json beside those that OpenCode reads by itself; may be repeated.
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
+    /// Also ask the hosts that `lock` and `fetch` need, each at most 10 seconds: which are reached, through what.
+    #[arg(long)]
+    network: bool,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
 }
 
 /// Runs the verb.
-pub fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
+pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
     let surroundings = Surroundings::of_this_process().map_err(|error| {
         Failure::new(Kind::Outside, "no-directory", format!("find the working directory: {error}"))
             .hint("change to a directory that exists")
     })?;
     let request = Request { output: args.output, configs: args.config, surroundings };
-    let report = doctor::examine(&request)
-        .map_err(|error| Failure::new(Kind::Input, error.code(), error.to_string()).hint(error.hint()))?;
+    let mut report = match doctor::examine(&request) {
+        Ok(report) => report,
+        // Nothing is built yet, and the network may be why.
+        Err(doctor::Error::NoOutput) if args.network => {
+            Report { output: "no output here yet".to_owned(), opencode: None, checks: Vec::new() }
+        }
+        Err(error) => {
+            return Err(Failure::new(Kind::Input, error.code(), error.to_string()).hint(error.hint()));
+        }
+    };
+    if args.network {
+        report.checks.push(place.reach(report.opencode.as_deref()).await);
+    }
     if args.json {
         place.ui().json(&ui::to_json(&report)?);
     } else {

@@ -163,6 +163,7 @@ fn lock_fetch_and_build_work_and_tell_nobody_a_secret() {
     assert!(all.iter().all(|host| hosts.contains(host)), "{hosts:?}");
     files_tell_nothing(&site.path(""));
 
+    doctor(&site, &internet);
     lies(&site, &company);
 }
 
@@ -229,6 +230,33 @@ fn errors(site: &Site, internet: &Internet) {
         &["else.where.test", &proxy],
     );
     assert!(!site.path("opencode.lock.json").exists());
+}
+
+/// The doctor says what is reached through what, asks only when told to, and tells no secret either.
+fn doctor(site: &Site, internet: &Internet) {
+    let before = internet.tunnels().len();
+    let ran = run(site, &["doctor"]);
+    assert!(!ran.stdout.contains("reach\n"), "{}", ran.stdout);
+    assert_eq!(internet.tunnels().len(), before, "nobody is asked without --network");
+
+    let proxy = format!("through the proxy {}", internet.proxy());
+    let said = run(site, &["doctor", "--network"]).stdout;
+    let line = |subject: &str, said: &str| {
+        let found = said.lines().find(|line| line.contains(&format!(" {subject}: "))).map(str::to_owned);
+        found.unwrap_or_else(|| panic!("no {subject} in {said}"))
+    };
+    for subject in ["packages", "packages of @ai-sdk", "the catalogue of models"] {
+        let line = line(subject, &said);
+        assert!(line.starts_with("ok ") && line.contains("answers 200") && line.contains(&proxy), "{line}");
+    }
+    assert!(line("authorities", &said).contains("ca.pem"), "{said}");
+
+    let mut wrong = command(site, &["doctor", "--network"]);
+    wrong.env("CORP_PROXY", "worker:wrong");
+    let ran = site::run(wrong).unwrap();
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(line("packages", &ran.stdout).contains("[proxy-credentials]"), "{}", ran.stdout);
+    assert_tells_nothing("what the doctor said", format!("{said}{}", ran.stdout).as_bytes());
 }
 
 /// What is not what it should be is told, and never kept.

@@ -35,6 +35,7 @@ mod pins;
 pub mod plan;
 mod programs;
 mod progress;
+pub mod reach;
 mod record;
 pub mod registry;
 pub mod release;

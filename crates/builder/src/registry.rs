@@ -53,6 +53,43 @@ pub struct Registry {
     pub settings: Settings,
 }
 
+/// Whose certificates are believed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trust {
+    /// Whether certificates are checked at all: npm's `strict-ssl`.
+    pub is_checked: bool,
+    /// What stands in for the system's authorities, where a variable says so.
+    pub system: Option<String>,
+    /// Files of authorities beside those.
+    pub files: Vec<PathBuf>,
+    /// Files that are named and not there.
+    pub missing: Vec<PathBuf>,
+    /// Authorities in npm's `ca`.
+    pub inline: usize,
+}
+
+impl Trust {
+    /// That of `settings`, in the environment `env`.
+    pub fn of(settings: &Settings, env: &BTreeMap<String, String>) -> Self {
+        let variable = |name: &str| env.get(name).filter(|value| !value.is_empty());
+        // As OpenSSL does it, which is what our TLS follows.
+        let instead: Vec<String> = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
+            .iter()
+            .filter_map(|name| Some(format!("{} ({name}, instead of the system's)", variable(name)?)))
+            .collect();
+        let (files, mut missing): (Vec<PathBuf>, Vec<PathBuf>) =
+            settings.certificate_files.iter().cloned().partition(|path| path.exists());
+        missing.extend(variable("SSL_CERT_FILE").map(PathBuf::from).filter(|path| !path.exists()));
+        Self {
+            is_checked: settings.strict_ssl,
+            system: (!instead.is_empty()).then(|| instead.join(", ")),
+            inline: settings.certificates.len().saturating_sub(files.len()),
+            files,
+            missing,
+        }
+    }
+}
+
 /// Why no registry is known.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

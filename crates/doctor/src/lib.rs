@@ -9,6 +9,7 @@ mod case;
 mod catalogue;
 mod checks;
 mod finding;
+pub mod reach;
 mod start;
 mod subject;
 mod surroundings;

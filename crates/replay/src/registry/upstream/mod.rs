@@ -153,6 +153,21 @@ impl Upstream {
         host_of(self.registry(name))
     }
 
+    /// Where a package's document is.
+    #[must_use]
+    pub fn address(&self, name: &PackageName) -> Url {
+        self.document(name, None)
+    }
+
+    /// The status of the first answer to one question about an address, whatever it is; the body is not read, and no redirect
+    /// followed.
+    ///
+    /// # Errors
+    /// Where there is no answer, or a proxy's own.
+    pub async fn status(&self, url: &Url) -> Result<u16, Error> {
+        self.first_status(&Ask::file(url, 0)).await
+    }
+
     /// Every registry host (with its port, where one is named), for messages and for lists of what may be contacted.
     pub fn hosts(&self) -> impl Iterator<Item = String> {
         let urls = std::iter::once(&self.default).chain(self.scopes.values());

@@ -92,6 +92,13 @@ impl Upstream {
         }
     }
 
+    pub(super) async fn first_status(&self, ask: &Ask<'_>) -> Result<u16, Error> {
+        match self.send(ask, ask.url).await?.status().as_u16() {
+            PROXY_CREDENTIALS => Err(Error::proxy_credentials(ask.url, &self.ways.to(ask.url))),
+            status => Ok(status),
+        }
+    }
+
     fn patience(&self) -> Patience {
         Patience {
             left: self.retry.tries.saturating_sub(1),
