@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
-use builder::verify::{self, Report, Request};
+use builder::verify::{self, Check, Outside, Report, Request};
 
 use crate::failure::Failure;
 use crate::ui;
@@ -19,6 +20,10 @@ pub struct Args {
     /// The user's own opencode.json, run beside what was captured; may be repeated.
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
+    /// Run with this kind of network only: none (nothing is there), dropped (every packet is lost), silent (and the name
+    /// server never answers); may be repeated. Default: with each of them.
+    #[arg(long, value_name = "KIND", value_parser = Outside::from_str)]
+    network: Vec<Outside>,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -26,7 +31,8 @@ pub struct Args {
 
 /// Runs the verb.
 pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
-    let request = Request { output: args.output, configs: args.config, progress: place.progress() };
+    let networks = if args.network.is_empty() { Outside::ALL.to_vec() } else { args.network };
+    let request = Request { output: args.output, configs: args.config, networks, progress: place.progress() };
     let report = verify::run(request).await.map_err(builder::Error::from)?;
     if args.json {
         place.ui().json(&ui::to_json(&report)?);
@@ -41,12 +47,14 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
 
 fn render(report: &Report) -> String {
     let mut text = format!("{}\n", report.path.display());
+    let mut last = None;
     for check in &report.checks {
-        let mark = if check.problems.is_empty() { "ok  " } else { "FAIL" };
-        text.push_str(&format!("{mark} {}: {}\n", check.name, check.summary));
-        for problem in &check.problems {
-            text.push_str(&format!("     {problem}\n"));
+        let pass = check.profile.zip(check.network);
+        if let Some((profile, network)) = pass.filter(|_| pass != last) {
+            text.push_str(&format!("{profile} profile, network {network}:\n"));
         }
+        last = pass;
+        text.push_str(&line(check));
     }
     if let Some(why) = &report.not_run {
         text.push_str(&format!("NOT RUN: {why}\n"));
@@ -61,6 +69,27 @@ fn render(report: &Report) -> String {
         for attempt in &report.apart {
             text.push_str(&format!("  {attempt}\n"));
         }
+    }
+    if !report.hosts.is_empty() {
+        text.push_str(
+            "asked in the online profile, and allowed there (registry.invalid is your registry):\n",
+        );
+        for attempt in &report.hosts {
+            text.push_str(&format!("  {attempt}\n"));
+        }
+    }
+    text
+}
+
+fn line(check: &Check) -> String {
+    let mark = if check.problems.is_empty() { "ok  " } else { "FAIL" };
+    let attempts = match check.attempts {
+        0 => String::new(),
+        attempts => format!(", {attempts} attempts"),
+    };
+    let mut text = format!("{mark} {}: {} ({:.1} s{attempts})\n", check.name, check.summary, check.seconds);
+    for problem in &check.problems {
+        text.push_str(&format!("     {problem}\n"));
     }
     text
 }

@@ -32,7 +32,7 @@ fn verify() {
         let user = ORDINARY.to_string();
         command.args(["--reuid", &user, "--regid", &user, "--clear-groups", "--"]).arg(&cli);
     }
-    command.args(["verify", "--json"]).arg(output.path()).current_dir(&home);
+    command.args(["verify", "--json", "--network", "dropped"]).arg(output.path()).current_dir(&home);
     command.env_clear().env("HOME", &home).env("PATH", testkit::desk::PATH);
     let verified = command.output().unwrap();
     assert!(verified.status.success(), "{}", told(&verified));
@@ -40,5 +40,5 @@ fn verify() {
     assert_eq!(report["attempts"], serde_json::json!([]), "{report:#}");
     let checks: Vec<_> =
         report["checks"].as_array().unwrap().iter().map(|check| check["name"].clone()).collect();
-    assert_eq!(checks, ["bytes", "models", "run", "serve"], "{report:#}");
+    assert_eq!(checks, ["bytes", "models", "run", "serve", "acp", "tui", "hour"], "{report:#}");
 }

@@ -13,6 +13,7 @@ use crate::{Case, case};
 /// The module's cases.
 pub const CASES: &[Case] = &[
     case("what_was_built_leaves_the_network_alone", what_was_built_leaves_the_network_alone),
+    case("one_network_is_enough_where_it_is_asked_for", one_network_is_enough_where_it_is_asked_for),
     case("a_missing_package_is_named", a_missing_package_is_named),
     case("a_plugin_that_phones_home_is_named", a_plugin_that_phones_home_is_named),
     case("without_namespaces_nothing_weaker_is_done", without_namespaces_nothing_weaker_is_done),
@@ -40,6 +41,9 @@ export const ByAddress = async () => {
 }
 ";
 
+/// With one kind of network: that all of them are gone through is one test's matter.
+const ONE: &str = "--network=none";
+
 fn verify(site: &Site, arguments: &[&str]) -> Ran {
     let output = Output::shared().path().to_str().unwrap();
     site.run(&[&["verify", output], arguments].concat()).unwrap()
@@ -49,10 +53,32 @@ fn what_was_built_leaves_the_network_alone() {
     let site = Site::empty();
     let report: Value = serde_json::from_str(&verify(&site, &["--json"]).succeeds()).unwrap();
     assert_eq!(report["attempts"], json!([]));
-    let names: Vec<_> = report["checks"].as_array().unwrap().iter().map(|check| &check["name"]).collect();
-    assert_eq!(names, ["bytes", "models", "run", "serve"]);
-    let text = verify(&site, &[]).succeeds();
-    assert!(text.contains("attempts to leave: 0\n"), "{text}");
+    let checks = report["checks"].as_array().unwrap();
+    let steps = |network: &str| -> Vec<_> {
+        let of_network = checks.iter().filter(|check| check["network"] == network);
+        of_network.map(|check| check["name"].as_str().unwrap()).collect()
+    };
+    assert_eq!(steps("none"), ["models", "run", "serve", "acp", "tui"]);
+    assert_eq!(steps("dropped"), steps("none"));
+    assert_eq!(steps("silent"), [steps("none"), vec!["hour"]].concat());
+    assert_eq!(checks[0]["name"], "bytes");
+    assert_eq!(checks.len(), 17, "{report:#}");
+    assert!(checks.iter().all(|check| check["problems"] == json!([])), "{report:#}");
+    assert!(checks.iter().all(|check| check["seconds"].as_f64().unwrap() > 0.0), "{report:#}");
+    let hour = checks.last().unwrap()["summary"].as_str().unwrap();
+    assert!(hour.starts_with("65 minutes, "), "{hour}");
+}
+
+fn one_network_is_enough_where_it_is_asked_for() {
+    let site = Site::empty();
+    let text = verify(&site, &["--network", "dropped"]).succeeds();
+    assert!(text.contains("\noffline profile, network dropped:\nok   models: "), "{text}");
+    assert!(text.contains("\nok   hour: 65 minutes, "), "{text}");
+    assert!(text.contains("\nattempts to leave: 0\n"), "{text}");
+    assert!(!text.contains("network none"), "{text}");
+    let wrong = verify(&site, &["--network", "some"]);
+    assert_eq!(wrong.code, Some(2), "{wrong:?}");
+    assert!(wrong.stderr.contains("one of none, dropped, silent"), "{}", wrong.stderr);
 }
 
 fn a_missing_package_is_named() {
@@ -83,9 +109,9 @@ fn a_plugin_that_phones_home_is_named() {
     let plugins = json!({ "plugin": ["./by-name.mjs", format!("file://{}", by_address.display())] });
     site.write("mine/opencode.json", &plugins.to_string()).unwrap();
 
-    let ran = verify(&site, &["--config", "mine/opencode.json"]);
+    let ran = verify(&site, &["--config", "mine/opencode.json", ONE]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
-    for exercise in ["run", "serve"] {
+    for exercise in ["run", "serve", "acp", "tui"] {
         for line in [
             format!("\n  {exercise}: phone-home.example by dns from opencode"),
             format!("\n  {exercise}: 203.0.113.7:4711 by tcp from opencode"),

@@ -1,4 +1,4 @@
-//! The sandbox's name server: knows no name, and remembers which ones it was asked for.
+//! The sandbox's name server: knows no name, or whatever it is told to say, and remembers which ones it was asked for.
 
 use replay::dns::{DnsResponder, Policy};
 
@@ -13,8 +13,13 @@ impl NameServer {
     /// Answers on the stage's name server socket that no name exists. `None` where the stage has
     /// no such socket: then nothing answers, and every question fails at once.
     pub fn start(stage: &mut Stage) -> Option<Self> {
+        Self::start_as(stage, Policy::NxDomain)
+    }
+
+    /// The same with another answer.
+    pub fn start_as(stage: &mut Stage, policy: Policy) -> Option<Self> {
         let socket = stage.take_dns()?;
-        DnsResponder::serve(socket, None, Policy::NxDomain).ok().map(|responder| Self { responder })
+        DnsResponder::serve(socket, None, policy).ok().map(|responder| Self { responder })
     }
 
     /// The names that were asked for so far, each with how often.

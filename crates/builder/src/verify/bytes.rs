@@ -1,5 +1,7 @@
 //! Whether an output still is what its name says; and if not, which packages are not.
 
+use std::time::Instant;
+
 use tree::StorePath;
 
 use super::{Check, Error};
@@ -9,17 +11,26 @@ use crate::emit;
 /// Hashes the output. Where the digest is another, looks for the packages that are missing or
 /// altered, by the output's own description.
 pub fn check(stored: &StorePath) -> Result<Check, Error> {
-    let name = "bytes".to_owned();
+    let start = Instant::now();
+    let check = |summary, problems| Check {
+        name: "bytes".to_owned(),
+        profile: None,
+        network: None,
+        seconds: super::tenths(start.elapsed()),
+        attempts: 0,
+        summary,
+        problems,
+    };
     match stored.verify() {
         Ok(nar) => {
             let summary = format!("{} bytes hash to {}", nar.size, stored.digest());
-            Ok(Check { name, summary, problems: Vec::new() })
+            Ok(check(summary, Vec::new()))
         }
         Err(tree::Error::Damaged { found, .. }) => {
             let mut problems =
                 vec![format!("the content hashes to {found}, the name says {}", stored.digest())];
             problems.extend(damaged_packages(stored));
-            Ok(Check { name, summary: "the output was altered since it was built".into(), problems })
+            Ok(check("the output was altered since it was built".into(), problems))
         }
         Err(error) => Err(error.into()),
     }

@@ -1,27 +1,43 @@
 //! Output → proof: every byte hashed again, then OpenCode run on it, through the wrapper, with a
-//! fresh HOME and no network at all, while every attempt to leave is counted.
+//! fresh HOME, once with each kind of network that leads nowhere, while every attempt to leave is
+//! counted. Always in the offline profile; an output of the online one is run in that as well, and
+//! the hosts that it asks for are listed.
 //!
 //! Namespaces keep it in, a seccomp supervisor counts, and both are required: where they are not
 //! to be had, nothing weaker is done in their place.
 
+mod acp;
 mod attempts;
 mod bytes;
-mod run;
+mod inside;
+mod ledger;
+mod models;
+mod once;
+mod outside;
+mod pass;
+mod serve;
+mod specs;
+mod tui;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lock::System;
+use lock::{Profile, System};
 use sandbox::Isolation;
 use serde::Serialize;
+use tokio::sync::{OnceCell, Semaphore};
+use tokio::task::JoinSet;
 
 use crate::contents::{self, Contents};
 use crate::error::Kind;
+use crate::exercise;
 use crate::progress::{Progress, timed};
-use crate::{config, count, stage};
+use crate::{config, stage};
 
 pub use attempts::Attempt;
+pub use outside::Outside;
+use pass::{Pass, Seen, Shared};
 
 /// The longest that OpenCode may take for one step before that counts as a stall. A seeded start
 /// answers within five seconds on two busy cores; an unseeded one takes over seventy.
@@ -33,6 +49,8 @@ pub struct Request {
     pub output: PathBuf,
     /// Configurations of the user's, run beside what was captured.
     pub configs: Vec<PathBuf>,
+    /// The kinds of network to run with, each once.
+    pub networks: Vec<Outside>,
     /// Who is told.
     pub progress: Arc<dyn Progress>,
 }
@@ -51,6 +69,9 @@ pub struct Report {
     /// Why OpenCode was not run, where it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub not_run: Option<String>,
+    /// What an output of the online profile asks for in that profile, and may: the host of the
+    /// catalogue, and the registry that npm is configured with.
+    pub hosts: Vec<Attempt>,
 }
 
 /// One thing that was looked at.
@@ -58,10 +79,33 @@ pub struct Report {
 pub struct Check {
     /// Its name.
     pub name: String,
+    /// The profile that OpenCode was run in, where it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<&'static str>,
+    /// The kind of network that it was run with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<Outside>,
+    /// How long it took, in seconds, to a tenth.
+    pub seconds: f64,
+    /// How often something tried to leave meanwhile.
+    pub attempts: u64,
     /// What was seen.
     pub summary: String,
     /// What is wrong with it; nothing where it is right.
     pub problems: Vec<String>,
+}
+
+/// What one step saw.
+#[derive(Default)]
+struct Finding {
+    summary: String,
+    problems: Vec<String>,
+}
+
+impl Finding {
+    fn failed(summary: &str, error: &dyn std::error::Error) -> Self {
+        Self { summary: summary.into(), problems: vec![chain(error)] }
+    }
 }
 
 impl Report {
@@ -146,8 +190,14 @@ pub async fn run(request: Request) -> Result<Report, Error> {
         tokio::task::spawn_blocking(move || bytes::check(&stored)).await.map_err(|_| Error::Worker)?
     });
     let bytes = hashed.await?;
-    let mut report =
-        Report { path, checks: vec![bytes], attempts: Vec::new(), apart: Vec::new(), not_run: None };
+    let mut report = Report {
+        path,
+        checks: vec![bytes],
+        attempts: Vec::new(),
+        apart: Vec::new(),
+        not_run: None,
+        hosts: Vec::new(),
+    };
     if !report.is_good() {
         return Ok(report);
     }
@@ -172,10 +222,56 @@ pub async fn run(request: Request) -> Result<Report, Error> {
         }
         Isolation::None { why, hint } => return Err(Error::Isolation { why, hint }),
     }
-    let seen = run::run(&report.path, &contents, &wanted, &*progress).await?;
-    report.checks.extend(seen.checks);
-    (report.attempts, report.apart) = (seen.attempts, seen.apart);
+    let shared = Shared {
+        output: report.path.clone(),
+        contents,
+        wanted,
+        progress,
+        permits: Semaphore::new(crate::parallel()),
+        known: OnceCell::new(),
+    };
+    for seen in passes(request.networks, shared).await? {
+        report.checks.extend(seen.checks);
+        report.attempts.extend(seen.attempts);
+        report.apart.extend(seen.apart);
+        report.hosts.extend(seen.hosts);
+    }
     Ok(report)
+}
+
+/// All passes at once, as many steps of them at a time as there are processors; what was seen, in the order of the passes.
+async fn passes(mut networks: Vec<Outside>, shared: Shared) -> Result<Vec<Seen>, Error> {
+    networks.sort();
+    networks.dedup();
+    let last = networks.last().copied();
+    let offline = networks.into_iter().map(|outside| Pass {
+        outside,
+        profile: Profile::Offline,
+        // Once is enough: where nobody wants to leave one network is like another. The last one is
+        // the one that whoever does want to notices most.
+        hour: Some(outside) == last,
+    });
+    // Which names are asked for does not depend on whether they are answered: without a network
+    // that is seen soonest.
+    let online = Pass { outside: Outside::None, profile: Profile::Online, hour: true };
+    let online = (shared.contents.profile == Profile::Online.as_str()).then_some(online);
+    let shared = Arc::new(shared);
+    let mut running = JoinSet::new();
+    for (number, pass) in offline.chain(online).enumerate() {
+        let shared = shared.clone();
+        running.spawn(async move { Ok::<_, Error>((number, pass.run(&shared).await?)) });
+    }
+    let mut seen = Vec::new();
+    while let Some(ended) = running.join_next().await {
+        seen.push(ended.map_err(|_| Error::Worker)??);
+    }
+    seen.sort_by_key(|(number, _)| *number);
+    Ok(seen.into_iter().map(|(_, seen)| seen).collect())
+}
+
+/// In seconds, to a tenth: what a person compares.
+fn tenths(took: Duration) -> f64 {
+    (took.as_secs_f64() * 10.0).round() / 10.0
 }
 
 /// A local plugin as OpenCode finds it from anywhere: relative ones are relative to their file.
@@ -186,8 +282,21 @@ fn absolute(config: &std::path::Path, plugin: &str) -> String {
     std::fs::canonicalize(&joined).unwrap_or(joined).display().to_string()
 }
 
-impl From<count::Error> for Check {
-    fn from(error: count::Error) -> Self {
-        Self { name: "models".into(), summary: "not counted".into(), problems: vec![error.to_string()] }
+fn says(output: &[u8]) -> bool {
+    String::from_utf8_lossy(output).contains(exercise::ANSWER)
+}
+
+fn tail(output: &[u8]) -> String {
+    String::from_utf8_lossy(&output[output.len().saturating_sub(2000)..]).trim().to_owned()
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
     }
+    text
 }

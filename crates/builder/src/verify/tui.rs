@@ -1,0 +1,89 @@
+//! The interface on a terminal: a prompt is answered with code in several languages, and drawn with
+//! the colours of those whose grammars are there.
+
+use std::time::{Duration, Instant};
+
+use lock::Profile;
+
+use super::inside::Inside;
+use super::{Error, Finding, STALL};
+use crate::contents::Contents;
+use crate::exercise;
+use crate::terminal::Terminal;
+
+/// A piece of code that the model answers with.
+struct Code {
+    /// As the answer names it.
+    language: &'static str,
+    /// One line, which any grammar would draw in more than one colour.
+    line: &'static str,
+}
+
+/// In languages whose grammars are built into every version of era C (1.14.34 to 1.18.33).
+const BUILT_IN: [Code; 2] = [
+    Code { language: "typescript", line: "const answer_ts: number = 42 // typescript" },
+    Code { language: "javascript", line: "function answerJs() { return \"javascript\" }" },
+];
+
+/// In languages whose grammars OpenCode would download.
+const OTHERS: [Code; 3] = [
+    Code { language: "python", line: "def answer_py(): return \"python\" # 42" },
+    Code { language: "rust", line: "fn answer_rs() -> u32 { 42 } // rust" },
+    Code { language: "bash", line: "for answer_sh in 1 2; do echo \"bash\"; done" },
+];
+
+/// The longest that drawing may take. Twice as long as for anything else: the interface draws all the time, and under a busy machine's
+/// other work that alone was seen to take a minute.
+const LIMIT: Duration = STALL.saturating_mul(2);
+/// Stands below the code, so that it is drawn when all is.
+const END: &str = "the end of the answer";
+
+/// What the model answers, to whatever asks. An output of the online profile lets OpenCode get the grammars that it has not:
+/// there the answer is in languages only that need none.
+pub fn answer(contents: &Contents) -> String {
+    let blocks = shown(contents).map(|code| format!("```{}\n{}\n```\n\n", code.language, code.line));
+    format!("{}\n\n{}{END}\n", exercise::ANSWER, blocks.collect::<String>())
+}
+
+fn shown(contents: &Contents) -> impl Iterator<Item = &'static Code> {
+    let others = (contents.profile == Profile::Offline.as_str()).then_some(&OTHERS);
+    BUILT_IN.iter().chain(others.into_iter().flatten())
+}
+
+/// One prompt.
+pub async fn check(inside: &Inside<'_>) -> Result<Finding, Error> {
+    let model = inside.specs.model(0);
+    let arguments = ["-m", &model, "--prompt", "hello"];
+    let start = Instant::now();
+    let terminal =
+        match Terminal::open(&inside.stage, &inside.program, &arguments, &inside.environment()).await {
+            Ok(terminal) => terminal,
+            Err(error) => return Ok(Finding::failed("not started", &error)),
+        };
+    let coloured = |screen: &crate::screen::Screen, code: &Code| {
+        screen.colours_of(code.line).is_some_and(|colours| colours.len() > 1)
+    };
+    let drawn = terminal.wait(LIMIT, |screen| screen.colours_of(END).is_some()).await?;
+    let answered = start.elapsed();
+    // Colours come a little later, from a worker.
+    let left = LIMIT.saturating_sub(answered);
+    let highlighted =
+        drawn && terminal.wait(left, |screen| BUILT_IN.iter().all(|code| coloured(screen, code))).await?;
+    let text = terminal.text();
+    terminal.close().await?;
+    let mut finding = Finding::default();
+    if !drawn {
+        finding.summary = "no answer drawn".into();
+        finding.problems.push(format!("the answer was not drawn; the screen was:\n{}", text.trim()));
+    } else if !highlighted {
+        finding.summary = "an answer drawn without colours".into();
+        finding.problems.push("code in a language that is built in was drawn in one colour".into());
+    } else {
+        finding.summary = format!(
+            "an answer with {} pieces of code drawn in {:.1} s",
+            shown(inside.contents).count(),
+            answered.as_secs_f64()
+        );
+    }
+    Ok(finding)
+}
