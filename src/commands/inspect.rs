@@ -3,18 +3,30 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use builder::Beside;
 use builder::inspect::{self, Inspection};
 
+use super::inspect_plan;
 use crate::failure::Failure;
 use crate::ui;
 use crate::workplace::Workplace;
 
-/// Say what is in an output: digest, sizes by part, packages by exercise.
+/// Say what is in an output: digest, sizes by part, packages by exercise. With --plan, what becomes of
+/// everything that the manifest and configurations ask for; exit 1 when some of that is not captured.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The output or a link to it.
     #[arg(default_value = "result")]
     output: PathBuf,
+    /// Look at manifest, configurations and lock instead: what is built in, what was captured, what not.
+    #[arg(long, conflicts_with = "output")]
+    plan: bool,
+    /// A configuration beside those of the manifest; may be repeated.
+    #[arg(long, value_name = "FILE", requires = "plan")]
+    config: Vec<PathBuf>,
+    /// A provider beside those of the manifest; may be repeated.
+    #[arg(long, value_name = "ID", requires = "plan")]
+    provider: Vec<lock::Spec>,
     /// Print it as JSON.
     #[arg(long)]
     json: bool,
@@ -22,6 +34,10 @@ pub struct Args {
 
 /// Runs the verb.
 pub fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
+    if args.plan {
+        let beside = Beside { configs: args.config, providers: args.provider };
+        return inspect_plan::run(&beside, args.json, place);
+    }
     let inspection = inspect::run(&args.output)?;
     if args.json {
         place.ui().json(&ui::to_json(&inspection)?);

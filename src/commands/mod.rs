@@ -5,5 +5,6 @@ pub mod diff;
 pub mod doctor;
 pub mod fetch;
 pub mod inspect;
+mod inspect_plan;
 pub mod lock;
 pub mod verify;

@@ -7,6 +7,7 @@
 mod answers;
 mod catalogue;
 mod config_dirs;
+mod corpus;
 mod damage;
 mod determinism;
 mod disk;
@@ -66,6 +67,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("hard_places", hard_places::CASES),
     ("catalogue", catalogue::CASES),
     ("config_dirs", config_dirs::CASES),
+    ("corpus", corpus::CASES),
     ("damage", damage::CASES),
     ("determinism", determinism::CASES),
     ("disk", disk::CASES),

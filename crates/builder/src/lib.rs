@@ -21,6 +21,7 @@ mod downloads;
 mod emit;
 mod error;
 mod exercise;
+pub mod fates;
 pub mod fetch;
 pub mod files;
 pub mod generation;

@@ -61,5 +61,19 @@ pub const CODE_ENDINGS: [&str; 2] = ["js", "ts"];
 /// their heads (1.14.34 to 1.18.33).
 pub const MARKDOWN_DIRECTORIES: [&str; 6] = ["agent", "agents", "command", "commands", "mode", "modes"];
 
+/// What a provider of the catalogue needs beside its SDK, where it is bundled with OpenCode (1.14.34 to 1.18.33;
+/// 1.0 installed it).
+pub const BUNDLED_WITH: [(&str, &str); 1] = [("amazon-bedrock", "@aws-sdk/credential-providers")];
+
+/// Formatters that OpenCode installs from npm: where a project's `package.json` names them, or has a `biome.json`
+/// (1.18.33). All others are started from PATH.
+pub const NPM_FORMATTERS: [&str; 3] = ["prettier", "oxfmt", "biome"];
+
+/// Programs that fetch what they are to run, by which MCP servers are started.
+pub const FETCHERS: [&str; 15] = [
+    "npx", "npm", "pnpm", "pnpx", "yarn", "bun", "bunx", "deno", "uvx", "uv", "pipx", "docker", "podman",
+    "nix", "go",
+];
+
 /// Plugins that OpenCode passes over wherever the text of one is part of a spec: they are built in (1.18.18).
 pub const BUILT_IN_PLUGINS: [&str; 2] = ["opencode-openai-codex-auth", "opencode-copilot-auth"];

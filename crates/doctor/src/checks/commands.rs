@@ -5,16 +5,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use builder::opencode::reads::FETCHERS;
+
 use super::configs::Config;
 use crate::case::Case;
 use crate::finding::{Finding, shown};
 use crate::surroundings::is_program;
-
-/// Programs that fetch what they are to run.
-const FETCHERS: [&str; 15] = [
-    "npx", "npm", "pnpm", "pnpx", "yarn", "bun", "bunx", "deno", "uvx", "uv", "pipx", "docker", "podman",
-    "nix", "go",
-];
 
 /// The switch that keeps OpenCode from downloading language servers.
 const NO_LSP_DOWNLOAD: &str = "OPENCODE_DISABLE_LSP_DOWNLOAD";
