@@ -15,6 +15,10 @@ use url::Url;
 use super::view::{PackumentView, VersionView};
 use lock::{Field, PackageName, Sri, Version, manifest_fields};
 
+/// Most values that are kept of a packument. Each takes some 150 bytes of memory; real packages with thousands of versions have a
+/// tenth of them. (Tests of this crate have no time for so many.)
+const MAX_KEPT: usize = if cfg!(test) { 10_000 } else { 1_000_000 };
+
 /// Everything a registry says about a package, as far as it matters for resolving.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Packument {
@@ -139,6 +143,15 @@ fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String
     })
 }
 
+/// How many values there are in a document.
+fn values(document: &Value) -> usize {
+    match document {
+        Value::Object(map) => 1 + map.values().map(values).sum::<usize>(),
+        Value::Array(list) => 1 + list.iter().map(values).sum::<usize>(),
+        _ => 1,
+    }
+}
+
 #[derive(Default)]
 struct Versions(BTreeMap<Version, Release>);
 
@@ -154,11 +167,18 @@ impl<'de> Deserialize<'de> for Versions {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Versions, A::Error> {
                 let mut versions = BTreeMap::new();
+                let mut kept = 0_usize;
                 while let Some((key, document)) = map.next_entry::<String, Value>()? {
                     // The key is what clients ask for; a document that states another version is not believed.
                     if let Some(release) =
                         Release::parse(&document).filter(|release| release.version.to_string() == key)
                     {
+                        kept += values(&release.manifest);
+                        if kept > MAX_KEPT {
+                            return Err(A::Error::custom(format!(
+                                "all versions together have more than {MAX_KEPT} dependencies"
+                            )));
+                        }
                         versions.insert(release.version.clone(), release);
                     }
                 }
@@ -199,6 +219,17 @@ mod tests {
         assert_eq!(release.manifest, json!({"dependencies": {"c": "^1"}, "hasInstallScript": true}));
         assert_eq!(release.integrity, None);
         assert_eq!(release.tarball.as_ref().unwrap().as_str(), "https://elsewhere.invalid/a.tgz");
+    }
+
+    #[test]
+    fn what_would_fill_the_memory_is_an_error() {
+        let many: Map<String, Value> = (0..100).map(|number| (format!("d{number}"), json!("1"))).collect();
+        let versions: Map<String, Value> = (0..101)
+            .map(|number| format!("1.0.{number}"))
+            .map(|version| (version.clone(), json!({"version": version, "dependencies": many})))
+            .collect();
+        let error = parse(&json!({ "versions": versions })).unwrap_err();
+        assert!(error.to_string().contains("dependencies"), "{error}");
     }
 
     #[test]

@@ -162,6 +162,32 @@ async fn without_a_registry_there_is_an_error_that_says_how_to_name_one() {
     assert!(error.hint().unwrap().contains("npm_config_registry"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_drips_is_cut_off_and_not_asked_for_again() {
+    use std::io::{Read as _, Write as _};
+    let dripping = listener();
+    let authority = dripping.local_addr().unwrap().to_string();
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = std::sync::Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for stream in dripping.incoming() {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let mut stream = stream.unwrap();
+            let _request = stream.read(&mut [0; 4096]).unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n{\"readme\":\"").unwrap();
+            while stream.write_all(b"x").is_ok() {
+                std::thread::sleep(std::time::Duration::from_millis(10));
+            }
+        }
+    });
+    let total = std::time::Duration::from_millis(300);
+    let settings = crate::support::settings(&format!("registry=http://{authority}/"));
+    let upstream = Upstream::bounded(&settings, Bounds { total, ..Bounds::default() }).unwrap();
+    let error = upstream.packument(&name("a")).await.unwrap_err();
+    assert_eq!(error.code(), "upstream-timeout");
+    assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 1);
+}
+
 #[tokio::test]
 async fn a_host_that_stays_silent_is_given_up() {
     // Connections are accepted by the kernel and never answered.
