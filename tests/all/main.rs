@@ -25,6 +25,7 @@ mod programs;
 mod protocols;
 mod registry;
 mod relock;
+mod servers;
 mod systems;
 mod texts;
 mod verify;
@@ -85,6 +86,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("registry", registry::CASES),
     ("relock", relock::CASES),
     ("systems", systems::CASES),
+    ("servers", servers::CASES),
     ("texts", texts::CASES),
     ("verify", verify::CASES),
 ];

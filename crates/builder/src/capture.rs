@@ -2,10 +2,11 @@
 //! each behind its own replaying registry, and what it installed compared with the lock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lock::{Exercise, ExerciseKind, ExerciseName, Lock, Pin, System};
+use lock::{Download, Exercise, ExerciseKind, ExerciseName, Lock, Pin, System};
 use replay::proxy::ProxyFacts;
 use replay::registry::{
     BasePath, PackumentView, RegistryView, ReplayFacts, ReplayRegistry, TarballFile, VersionView,
@@ -19,7 +20,7 @@ use crate::downloads::Outlet;
 use crate::progress::{Progress, timed};
 use crate::settle::TreeKind;
 use crate::stage::Stage;
-use crate::{emit, exercise, parallel, settle, stage};
+use crate::{emit, exercise, fills, parallel, settle, stage};
 
 /// Why a capture failed.
 #[derive(Debug, thiserror::Error)]
@@ -142,8 +143,7 @@ impl Capture {
         let permits = Arc::new(Semaphore::new(parallel()));
         let mut running = JoinSet::new();
         for (name, exercise) in self.lock.exercises.clone() {
-            let is_command = matches!(exercise.kind, ExerciseKind::Command(_));
-            if emit::tree_of(&name, &exercise).is_none() && !is_command {
+            if emit::tree_of(&name, &exercise).is_none() && !fills::are_left(&exercise.kind) {
                 continue;
             }
             let (capture, output, permits) = (self.clone(), output.to_path_buf(), permits.clone());
@@ -175,7 +175,12 @@ impl Capture {
         // What was asked in vain explains a failure better than OpenCode's own words.
         judge(name, registry.shutdown().await, outlet.close().await)?;
         outcome.map_err(failed)?;
-        let Some(directory) = exercise::directory(&exercise.kind) else { return Ok(()) };
+        let Some(directory) = exercise::directory(&exercise.kind) else {
+            let (capture, name, output) = (self.clone(), name.clone(), output.to_path_buf());
+            let settled =
+                tokio::task::spawn_blocking(move || capture.settle_fills(&name, &stage, &output, url));
+            return settled.await.map_err(|_| Error::Worker)?;
+        };
         let (name, exercise, output) = (name.clone(), exercise.clone(), output.to_path_buf());
         let settled = tokio::task::spawn_blocking(move || {
             let raw = stage.sandbox().outside(&directory);
@@ -183,6 +188,33 @@ impl Capture {
             settle_one(&name, &exercise, &raw, &output, &[home.display().to_string(), url])
         });
         settled.await.map_err(|_| Error::Worker)?
+    }
+
+    /// Copies what an exercise left beside its kind's own tree, and compares it with the lock.
+    fn settle_fills(
+        &self,
+        name: &ExerciseName,
+        stage: &Stage,
+        output: &Path,
+        registry: String,
+    ) -> Result<(), Error> {
+        let Some(exercise) = self.lock.exercises.get(name) else { return Ok(()) };
+        let settle = |source: settle::Error| Error::Settle { name: name.clone(), source };
+        let files = self.lock.downloads.values().filter_map(|download| match download {
+            Download::File { integrity, .. } => Some(integrity),
+            _ => None,
+        });
+        let left = fills::left(stage, &files.collect::<Vec<_>>()).map_err(settle)?;
+        compare(name, &exercise.fills, &left.fills)?;
+        compare(name, &exercise.packages, &left.resolved)?;
+        let needles = [stage.sandbox().inside(stage::HOME).display().to_string(), registry];
+        for (_, fill) in fills::placed(&self.lock).into_iter().filter(|(owner, _)| *owner == name) {
+            let to = output.join(fill.to_string());
+            fills::make_parent(&to).map_err(|source| Error::Io { path: to.clone(), source })?;
+            fills::settle(&fills::raw(stage, fill), &to, fill).map_err(settle)?;
+            nothing_of_this_machine(name, &to, &needles)?;
+        }
+        Ok(())
     }
 
     /// What this exercise's registry answers: its own packages and nothing else.
@@ -246,10 +278,16 @@ fn settle_one(
     };
     settle::settle(raw, &to, kind).map_err(settle)?;
     compare(name, &exercise.packages, &settle::resolved(&to).map_err(settle)?)?;
+    nothing_of_this_machine(name, &to, needles)
+}
+
+/// No file may hold what differs between machines.
+fn nothing_of_this_machine(name: &ExerciseName, tree: &Path, needles: &[String]) -> Result<(), Error> {
+    let settle = |error: tree::Error| Error::Settle { name: name.clone(), source: error.into() };
     // The sandbox's HOME is the same on every machine only where there are namespaces.
     let bytes: Vec<&[u8]> =
         needles.iter().map(String::as_bytes).filter(|needle| *needle != stage::HOME.as_bytes()).collect();
-    match tree::contains_bytes(&to, &bytes).map_err(|error| settle(error.into()))? {
+    match tree::contains_bytes(tree, &bytes).map_err(settle)? {
         None => Ok(()),
         Some(found) => Err(Error::HostSpecific {
             name: name.clone(),
@@ -259,13 +297,13 @@ fn settle_one(
     }
 }
 
-fn compare(
+fn compare<T: Ord + Display>(
     name: &ExerciseName,
-    locked: &BTreeSet<lock::PackageId>,
-    resolved: &BTreeSet<lock::PackageId>,
+    locked: &BTreeSet<T>,
+    resolved: &BTreeSet<T>,
 ) -> Result<(), Error> {
-    let more = resolved.difference(locked).map(|id| format!("+{id}"));
-    let less = locked.difference(resolved).map(|id| format!("-{id}"));
+    let more = resolved.difference(locked).map(|one| format!("+{one}"));
+    let less = locked.difference(resolved).map(|one| format!("-{one}"));
     let difference: Vec<String> = more.chain(less).collect();
     if difference.is_empty() { Ok(()) } else { Err(Error::Resolved { name: name.clone(), difference }) }
 }

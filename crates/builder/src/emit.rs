@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use linkmap::{LinkMap, Root};
-use lock::{Algorithm, Exercise, ExerciseKind, ExerciseName, Lock, Profile, Sri, System};
+use lock::{Algorithm, Exercise, ExerciseKind, ExerciseName, Fill, FillRoot, Lock, Profile, Sri, System};
 use replay::vendor::Vendor;
 use tree::store::Staging;
 
@@ -15,7 +15,7 @@ use crate::catalogue;
 use crate::contents::{self, Catalogue, Contents, Placed, Program, Tree};
 use crate::opencode::NpmVariable;
 use crate::settle::{self, Installed};
-use crate::{binary, layout, modules, opencode, programs, tree_sitter};
+use crate::{binary, fills, layout, modules, opencode, programs, servers, tree_sitter};
 
 /// What an output is made of, beside the trees.
 #[derive(Debug, Clone, Copy)]
@@ -128,6 +128,11 @@ pub fn complete(staging: &Staging, parts: &Parts<'_>) -> Result<(), Error> {
     for (_, path, artifact) in programs::placed(parts.lock, parts.system) {
         place_binary(&binary::unpacked(parts.vendor, artifact)?, &root.join(path))?;
     }
+    for (name, program) in servers::programs(parts.lock, parts.system) {
+        if let servers::Program::Script(text) = program {
+            write(root, &layout::program(name), text.as_bytes(), 0o555)?;
+        }
+    }
     let map = link_map(root, parts, colours)?;
     write(root, layout::LINKMAP, map.as_bytes(), 0o444)?;
     make_fallback(root, &map)?;
@@ -213,6 +218,20 @@ fn link_map(root: &Path, parts: &Parts<'_>, colours: bool) -> Result<String, Err
     for (_, path, _) in programs::placed(parts.lock, parts.system) {
         map.link(Root::Cache, path.trim_start_matches("cache/"), &path);
     }
+    for (name, program) in servers::programs(parts.lock, parts.system) {
+        let source = match &program {
+            servers::Program::Script(_) => name,
+            servers::Program::Captured(file) => file,
+        };
+        map.link(Root::Cache, &format!("bin/{name}"), &layout::program(source));
+    }
+    for (_, fill) in fills::placed(parts.lock) {
+        let root = match fill.root {
+            FillRoot::Cache => Root::Cache,
+            FillRoot::Data => Root::Data,
+        };
+        map.link(root, fill.path.as_str(), &fill.to_string());
+    }
     // Before OpenCode, so that it is in time for local plugins (the compiled bun of 1.14.34 to 1.18.33).
     map.env_path("BUN_INSPECT_PRELOAD", layout::MODULES);
     for (name, exercise) in &parts.lock.exercises {
@@ -291,6 +310,9 @@ fn describe(root: &Path, parts: &Parts<'_>) -> Result<Contents, Error> {
             exercises.insert(name.to_string(), describe_tree(root, &exercise.kind, path)?);
         }
     }
+    for (name, fill) in fills::placed(parts.lock) {
+        exercises.insert(format!("{name} {fill}"), describe_fill(root, fill)?);
+    }
     Ok(Contents {
         version: contents::VERSION,
         opencode: parts.lock.opencode.clone(),
@@ -328,6 +350,15 @@ fn describe_tree(root: &Path, kind: &ExerciseKind, path: String) -> Result<Tree,
         _ => None,
     };
     Ok(Tree { bytes: tree::scan(&tree)?.bytes(), spec, packages: packages?, path })
+}
+
+fn describe_fill(root: &Path, fill: &Fill) -> Result<Tree, Error> {
+    let path = fill.to_string();
+    let tree = root.join(&path);
+    let installed = if fills::is_tree(fill) { settle::installed(&tree)? } else { Vec::new() };
+    let packages: Result<Vec<Placed>, Error> =
+        installed.into_iter().map(|installed| place(&tree, installed)).collect();
+    Ok(Tree { bytes: tree::scan(&tree)?.bytes(), spec: None, packages: packages?, path })
 }
 
 fn place(tree: &Path, installed: Installed) -> Result<Placed, Error> {

@@ -1,5 +1,6 @@
 //! Performing one exercise: what OpenCode is made to do, and when it has done it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -8,8 +9,9 @@ use replay::llm::{Script, ScriptedLlm};
 use serde_json::{Value, json};
 
 use crate::downloads::Outlet;
+use crate::opencode::servers::{self, Way};
 use crate::stage::{self, Server, Stage};
-use crate::{opencode, settle};
+use crate::{fills, opencode, scene, settle};
 
 /// How long OpenCode may take to install what one exercise wants. A cold record over a slow line
 /// was seen to take a minute; a bound keeps a silent registry from holding a build for ever.
@@ -129,14 +131,18 @@ pub async fn perform(
     outlet: &Outlet,
     system: System,
 ) -> Result<Outcome, Error> {
-    let llm = model(stage, Script::saying(ANSWER))?;
+    let llm = model(stage, scene::script(kind))?;
     prepare(stage, kind, &llm.url())?;
-    let env = environment(stage, registry, outlet, system);
+    let mut env: BTreeMap<String, String> =
+        environment(stage, registry, outlet, system).into_iter().collect();
+    env.extend(scene::variables(kind));
+    let env: Vec<(String, String)> = env.into_iter().collect();
     let result = match kind {
         ExerciseKind::Command(wanted) => command(stage, &wanted.run, &env).await.map(|()| Outcome::Filled),
-        ExerciseKind::SharedTree { .. }
-        | ExerciseKind::LanguageServer { .. }
-        | ExerciseKind::Grammars { .. } => Err(Error::Unsupported { kind: kind.as_str() }),
+        ExerciseKind::LanguageServer { server } => language_server(stage, server, &env).await,
+        ExerciseKind::SharedTree { .. } | ExerciseKind::Grammars { .. } => {
+            Err(Error::Unsupported { kind: kind.as_str() })
+        }
         _ => through_server(stage, kind, &env).await,
     };
     llm.shutdown().await;
@@ -158,13 +164,41 @@ pub(crate) fn environment(
     outlet: &Outlet,
     system: System,
 ) -> Vec<(String, String)> {
-    let mut env = stage.environment();
+    // Later ones win.
+    let mut env: BTreeMap<String, String> = stage.environment().into_iter().collect();
     env.extend(opencode::populate_environment(registry, system));
-    env.extend_from_slice(outlet.environment());
-    env
+    env.extend(outlet.environment().iter().cloned());
+    env.into_iter().collect()
 }
 
-/// Writes what OpenCode finds in its config directory.
+/// Has OpenCode start a language server, which it installs first.
+async fn language_server(stage: &Stage, id: &str, env: &[(String, String)]) -> Result<Outcome, Error> {
+    let server = servers::find(id).ok_or(Error::Unsupported { kind: "language-server" })?;
+    let file = server.files.first().map(|(path, _)| *path).unwrap_or_default();
+    let [debug, lsp, diagnostics] = servers::ARGUMENTS;
+    let tree = match server.way {
+        Way::Npm { package, .. } => Some(stage.sandbox().outside(stage::package_directory(package))),
+        _ => None,
+    };
+    // Whether the server runs here is not the question: it may want a runtime that this sandbox does not have.
+    let installed = tree.clone();
+    let done = move || installed.as_deref().is_some_and(settle::is_whole);
+    let output = stage.run_until(&[debug, lsp, diagnostics, file], env, done, COMMAND_TIME).await?;
+    let whole = match tree {
+        Some(tree) => settle::is_whole(&tree),
+        None => fills::left(stage, &[]).is_ok_and(|left| !left.fills.is_empty()),
+    };
+    if whole {
+        return Ok(Outcome::Filled);
+    }
+    Err(Error::Incomplete {
+        what: format!("the language server {id}"),
+        reason: "OpenCode gave up".into(),
+        output,
+    })
+}
+
+/// Writes what OpenCode finds in its config directory and in its project.
 pub(crate) fn prepare(stage: &Stage, kind: &ExerciseKind, llm: &str) -> Result<(), Error> {
     let write = |name: &str, content: &str| {
         let path = format!("{}/{name}", stage::CONFIG_DIR);
@@ -179,9 +213,15 @@ pub(crate) fn prepare(stage: &Stage, kind: &ExerciseKind, llm: &str) -> Result<(
         }
         ExerciseKind::Plugin { spec } => json!({ "plugin": [spec.as_str()] }),
         ExerciseKind::Provider { spec } => provider(spec, llm),
+        ExerciseKind::Command(_) => scripted(llm),
+        ExerciseKind::LanguageServer { .. } => json!({ "lsp": true }),
         _ => json!({}),
     };
     write("opencode.json", &config.to_string())?;
+    for (path, content) in scene::project(kind) {
+        let path = format!("{}/{path}", stage::PROJECT);
+        stage.sandbox().write(path, content.as_bytes()).map_err(stage::Error::from)?;
+    }
     if !matches!(kind, ExerciseKind::ConfigDir { .. }) {
         for (name, content) in opencode::config_dir_stub() {
             match content {
@@ -197,7 +237,7 @@ pub(crate) fn prepare(stage: &Stage, kind: &ExerciseKind, llm: &str) -> Result<(
 }
 
 /// The user's own `package.json`, without what OpenCode adds by itself; `None` where there is none.
-fn own_manifest(dependencies: &std::collections::BTreeMap<PackageName, String>) -> Option<Value> {
+fn own_manifest(dependencies: &BTreeMap<PackageName, String>) -> Option<Value> {
     let own: serde_json::Map<String, Value> = dependencies
         .iter()
         .filter(|(name, _)| name.as_str() != opencode::CONFIG_DIR_PACKAGE)
@@ -216,6 +256,19 @@ pub fn provider(spec: &Spec, llm: &str) -> Value {
             "models": { MODEL: { "name": MODEL, "tool_call": true } },
         } },
     })
+}
+
+/// The configuration of a command: the scripted model through an SDK that is built in, unless the project says otherwise.
+fn scripted(llm: &str) -> Value {
+    let model = format!("{PROVIDER}/{MODEL}");
+    let mut config = match opencode::reads::ALWAYS_BUILT_IN.parse() {
+        Ok(spec) => provider(&spec, llm),
+        Err(_) => json!({}),
+    };
+    for key in ["model", "small_model"] {
+        config[key] = model.as_str().into();
+    }
+    config
 }
 
 /// One message to the scripted model.

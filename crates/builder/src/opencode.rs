@@ -5,6 +5,7 @@
 //! must be whole) and by `verify`.
 
 pub mod reads;
+pub mod servers;
 
 use lock::spec::Want;
 use lock::{Spec, System, Version};
@@ -195,6 +196,10 @@ pub fn config_dir_stub() -> [(&'static str, Option<String>); 2] {
     });
     [("node_modules", None), ("package-lock.json", Some(lock.to_string()))]
 }
+
+/// What lies in OpenCode's cache and data directories that is looked at in another way, or never captured: it is rewritten at
+/// run time (1.18.18).
+pub const NOT_CAPTURED: [&str; 5] = ["packages", "bin", "models.json", "log", "version"];
 
 /// The program that OpenCode searches with: on PATH, then in `bin` of its cache directory, where it puts the one that it
 /// downloads (1.14.34 to 1.18.33).

@@ -87,6 +87,9 @@ pub enum Error {
         /// What the second wants.
         second: String,
     },
+    /// A language server cannot be captured.
+    #[error(transparent)]
+    Server(#[from] opencode::servers::Error),
     /// A provider or plugin of the manifest is no package of a registry.
     #[error("{key}: {spec:?} cannot be pinned: {reason}")]
     Spec {
@@ -109,6 +112,7 @@ impl Error {
             Self::Config(error) => error.code(),
             Self::PackageJson { .. } => "package-json-invalid",
             Self::Conflict { .. } => "config-dirs-conflict",
+            Self::Server(error) => error.code(),
             Self::Spec { .. } => "manifest-spec",
         }
     }
@@ -117,6 +121,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Config(error) => error.hint(),
+            Self::Server(error) => error.hint(),
             Self::Manifest { source, .. } => source.hint(),
             Self::Conflict { .. } => Some("let both name the same version or range".into()),
             _ => None,
@@ -137,6 +142,7 @@ impl Wishes {
             }
             Err(error) => return Err(error),
         };
+        opencode::servers::check(&manifest.language_servers)?;
         let base = path.parent().unwrap_or(Path::new(""));
         let mut wishes = Self {
             providers: BTreeSet::new(),
@@ -186,6 +192,10 @@ impl Wishes {
         let provider = |spec: &Spec| (ExerciseKind::Provider { spec: spec.clone() }, None);
         kinds.extend(self.plugins.iter().map(plugin));
         kinds.extend(self.providers.union(&self.by_name.packages(sdks)).map(provider));
+        let server = |id: &String| (ExerciseKind::LanguageServer { server: id.clone() }, None);
+        kinds.extend(self.manifest.language_servers.iter().map(server));
+        let languages = self.manifest.grammars.clone();
+        kinds.extend((!languages.is_empty()).then_some((ExerciseKind::Grammars { languages }, None)));
         kinds.extend(
             self.manifest
                 .exercises

@@ -230,7 +230,7 @@ impl Recording<'_> {
 
     /// Turns one recording into pins.
     async fn add(&self, lock: &mut Lock, recorded: Recorded) -> Result<(), Error> {
-        let Recorded { name, kind, record, resolved, others, proof, notes: own } = recorded;
+        let Recorded { name, kind, record, resolved, fills, others, proof, notes: own } = recorded;
         let (downloads, notes) = downloads::recorded(&others);
         lock.downloads.extend(downloads);
         for note in notes.into_iter().chain(own) {
@@ -243,8 +243,7 @@ impl Recording<'_> {
                 self.pin(lock, &name, id, &record).await?;
             }
         }
-        lock.exercises
-            .insert(name, Exercise { kind, tags, absent, packages: resolved, fills: BTreeSet::new(), proof });
+        lock.exercises.insert(name, Exercise { kind, tags, absent, packages: resolved, fills, proof });
         Ok(())
     }
 

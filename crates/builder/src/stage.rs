@@ -27,11 +27,18 @@ pub const CONFIG_DIR: &str = "/home/user/.config/opencode";
 /// The cache directory, inside.
 pub const CACHE_DIR: &str = "/home/user/.cache/opencode";
 
+/// The data directory, inside.
+pub const DATA_DIR: &str = "/home/user/.local/share/opencode";
+/// A PATH with nothing on it.
+pub const NO_PATH: &str = "/opt/nothing";
+
 /// How long `serve` may take to listen. About a second when the machine is idle; a busy one with
 /// two cores was seen to take ten.
 const START_TIME: Duration = Duration::from_secs(90);
 /// How long a server may take to end after TERM.
 const STOP_TIME: Duration = Duration::from_secs(10);
+/// How often is looked whether a program is to be ended.
+const LOOK: Duration = Duration::from_millis(50);
 /// How much of a server's output is kept for error messages, in bytes.
 const KEPT_OUTPUT: usize = 16 * 1024;
 
@@ -157,6 +164,38 @@ impl Stage {
         command
     }
 
+    /// Runs the binary until it ends, or until `done`, when it is ended; at most for `limit`. Gives the last of what it printed.
+    pub async fn run_until(
+        &self,
+        arguments: &[&str],
+        env: &[(String, String)],
+        done: impl Fn() -> bool + Send + 'static,
+        limit: Duration,
+    ) -> Result<String, Error> {
+        let command = self.command(BINARY, arguments, env);
+        let sandbox = self.sandbox.clone();
+        let ran = tokio::task::spawn_blocking(move || {
+            let mut child = sandbox.spawn(&command)?;
+            let output = Arc::new(Mutex::new(Vec::new()));
+            if let Some(stdout) = child.stdout.take() {
+                drain(stdout, output.clone(), None);
+            }
+            if let Some(stderr) = child.stderr.take() {
+                drain(stderr, output.clone(), None);
+            }
+            let start = Instant::now();
+            while child.wait(LOOK)?.is_none() {
+                if done() || start.elapsed() > limit {
+                    end(&child)?;
+                    break;
+                }
+            }
+            let said = output.lock().unwrap_or_else(PoisonError::into_inner);
+            Ok::<_, sandbox::Error>(String::from_utf8_lossy(&said).into_owned())
+        });
+        Ok(ran.await.map_err(|_| Error::Worker)??)
+    }
+
     /// Starts `serve` and waits until it listens.
     pub async fn serve(&self, program: &str, env: &[(String, String)]) -> Result<Server, Error> {
         let arguments = ["serve", "--hostname", "127.0.0.1", "--port", "0"];
@@ -231,17 +270,20 @@ impl Server {
 
     /// Ends it: TERM, and KILL where that is not enough.
     pub async fn stop(self) -> Result<(), Error> {
-        const TERM: i32 = 15;
         let child = self.child.clone();
-        let stopped = tokio::task::spawn_blocking(move || {
-            child.signal(TERM)?;
-            if child.wait(STOP_TIME)?.is_none() {
-                child.kill()?;
-            }
-            Ok::<_, sandbox::Error>(())
-        });
+        let stopped = tokio::task::spawn_blocking(move || end(&child));
         Ok(stopped.await.map_err(|_| Error::Worker)??)
     }
+}
+
+/// Ends a program: TERM, and KILL where that is not enough.
+fn end(child: &Child) -> Result<(), sandbox::Error> {
+    const TERM: i32 = 15;
+    child.signal(TERM)?;
+    if child.wait(STOP_TIME)?.is_none() {
+        child.kill()?;
+    }
+    Ok(())
 }
 
 /// Reads a pipe to its end, so that its writer never blocks; keeps the last of it, and tells the

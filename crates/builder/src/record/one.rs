@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use lock::{ExerciseKind, ExerciseName, PackageId, PackageName, Proof, System, Version, Want};
+use lock::{ExerciseKind, ExerciseName, Fill, PackageId, PackageName, Proof, Sri, System, Version, Want};
 use replay::proxy::ProxyFacts;
 use replay::registry::npmrc::Settings;
 use replay::registry::{
@@ -13,6 +13,7 @@ use replay::registry::{
 use super::Error;
 use crate::downloads::Outlet;
 use crate::exercise::Outcome;
+use crate::fills::{self, Left};
 use crate::generation::Generation;
 use crate::stage::{self, Stage};
 use crate::trial::{self, Verdict};
@@ -38,6 +39,7 @@ pub(super) struct Recorded {
     pub(super) kind: ExerciseKind,
     pub(super) record: BaseRecord,
     pub(super) resolved: BTreeSet<PackageId>,
+    pub(super) fills: BTreeSet<Fill>,
     pub(super) others: ProxyFacts,
     /// How far a provider's SDK was seen to work.
     pub(super) proof: Option<Proof>,
@@ -99,15 +101,23 @@ impl One {
         {
             return Err(Error::Resolve(error));
         }
-        let resolved = match exercise::directory(kind) {
+        let unreadable = |source| Error::Settle { name: self.name.clone(), source };
+        let left = match exercise::directory(kind) {
             Some(directory) if outcome == Outcome::Filled => {
-                settle::resolved(&stage.sandbox().outside(directory))
-                    .map_err(|source| Error::Settle { name: self.name.clone(), source })?
+                let resolved = settle::resolved(&stage.sandbox().outside(directory)).map_err(unreadable)?;
+                Left { fills: BTreeSet::new(), resolved }
             }
-            _ => BTreeSet::new(),
+            None if fills::are_left(&self.kind) => {
+                let downloads: Vec<&Sri> =
+                    others.exchanges.iter().map(|exchange| &exchange.integrity).collect();
+                fills::left(&stage, &downloads).map_err(unreadable)?
+            }
+            _ => Left::default(),
         };
+        let Left { fills, resolved } = left;
         let (name, kind) = (self.name.clone(), self.kind.clone());
-        let recorded = Recorded { name, kind, record, resolved, others, proof: None, notes: Vec::new() };
+        let recorded =
+            Recorded { name, kind, record, resolved, fills, others, proof: None, notes: Vec::new() };
         Ok((recorded, verdict))
     }
 

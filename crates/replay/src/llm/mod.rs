@@ -6,6 +6,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +26,7 @@ mod openai;
 mod responses;
 mod script;
 
-pub use script::{Rule, Script};
+pub use script::{Rule, Saying, Script};
 
 /// Largest request in bytes: a whole conversation with file contents.
 const MAX_REQUEST: usize = 32 * 1024 * 1024;
@@ -133,7 +134,7 @@ impl ScriptedLlm {
     /// # Errors
     /// Where the listener cannot be used.
     pub fn serve(listener: TcpListener, script: Script) -> io::Result<Self> {
-        let desk = Arc::new(Desk { script, facts: Mutex::default() });
+        let desk = Arc::new(Desk { script, facts: Mutex::default(), offering: AtomicUsize::new(0) });
         let server = Server::start(listener, Arc::clone(&desk))?;
         Ok(Self { server, desk })
     }
@@ -173,6 +174,8 @@ impl ScriptedLlm {
 struct Desk {
     script: Script,
     facts: Mutex<LlmFacts>,
+    /// Requests so far that offered tools.
+    offering: AtomicUsize,
 }
 
 impl Desk {
@@ -215,7 +218,8 @@ impl Service for Desk {
         let Some(turn) = protocol.read(&asked) else {
             return answer::error(StatusCode::BAD_REQUEST, "not a chat request");
         };
-        let reply = self.script.reply(&turn);
+        let before = self.offering.fetch_add(usize::from(!turn.tools.is_empty()), Ordering::Relaxed);
+        let reply = self.script.reply(&turn, before);
         let number = self.note(turn.clone());
         let answer = protocol.write(&asked, &turn, &reply, number);
         answer::bytes(StatusCode::OK, answer.content_type, answer.body)

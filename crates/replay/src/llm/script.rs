@@ -13,8 +13,24 @@ pub struct Script {
     pub done: String,
     /// When it calls a tool instead; where several rules apply, one after the other.
     pub rules: Vec<Rule>,
+    /// What it says before any of these count: one to each request that offers tools (one for a title offers none).
+    pub says: Vec<Saying>,
     /// The models that it lists.
     pub models: Vec<String>,
+}
+
+/// One thing that a model says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Saying {
+    /// A text.
+    Text(String),
+    /// It calls a tool.
+    Call {
+        /// The tool.
+        tool: String,
+        /// Its arguments.
+        arguments: Value,
+    },
 }
 
 /// When to call which tool.
@@ -36,6 +52,7 @@ impl Script {
             answer: answer.into(),
             done: "done".to_owned(),
             rules: Vec::new(),
+            says: Vec::new(),
             models: vec!["scripted".to_owned()],
         }
     }
@@ -48,7 +65,16 @@ impl Script {
         self
     }
 
-    pub(super) fn reply(&self, turn: &Turn) -> Reply {
+    /// The reply to a request; `offering` counts the requests before it that offered tools.
+    pub(super) fn reply(&self, turn: &Turn, offering: usize) -> Reply {
+        match self.says.get(offering).filter(|_| !turn.tools.is_empty()) {
+            Some(Saying::Text(text)) => return Reply::Text(text.clone()),
+            Some(Saying::Call { tool, arguments }) => {
+                let id = format!("call_{}", turn.messages);
+                return Reply::Call { id, tool: tool.clone(), arguments: arguments.clone() };
+            }
+            None => {}
+        }
         // A request for a title repeats the user's text but offers no tools.
         let applies = |rule: &&Rule| turn.user.contains(&rule.trigger) && turn.tools.contains(&rule.tool);
         match self.rules.iter().filter(applies).nth(turn.results.len()) {
