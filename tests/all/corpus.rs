@@ -38,6 +38,7 @@ fn all() -> Vec<String> {
     names
 }
 
+#[expect(clippy::print_stderr, reason = "half an hour is told while it passes")]
 fn configurations() {
     let names = match std::env::var("OPENCODE_CACHE_CORPUS").ok().as_deref() {
         None => SAMPLE.map(str::to_owned).into(),
