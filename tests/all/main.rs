@@ -20,6 +20,7 @@ mod files;
 mod firewall;
 mod hard_places;
 mod killed;
+mod online;
 mod ordinary_user;
 mod programs;
 mod protocols;
@@ -80,6 +81,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("files", files::CASES),
     ("firewall", firewall::CASES),
     ("killed", killed::CASES),
+    ("online", online::CASES),
     ("ordinary_user", ordinary_user::CASES),
     ("programs", programs::CASES),
     ("protocols", protocols::CASES),

@@ -155,9 +155,10 @@ pub fn quiet_environment() -> Vec<(String, String)> {
 pub fn npmrc(profile: lock::manifest::Profile) -> &'static str {
     match profile {
         lock::manifest::Profile::Offline => "offline=true\naudit=false\nfund=false\nupdate-notifier=false\n",
-        // One try of at most two seconds per question instead of three tries and 70 seconds.
+        // One try of at most ten seconds per question instead of three tries and 70 seconds. Not less: npm counts the whole of a
+        // package's document, and over a slow line a plugin that is wanted has to come through.
         lock::manifest::Profile::Online => {
-            "fetch-retries=0\nfetch-timeout=2000\naudit=false\nfund=false\nupdate-notifier=false\n"
+            "fetch-retries=0\nfetch-timeout=10000\naudit=false\nfund=false\nupdate-notifier=false\n"
         }
     }
 }
@@ -172,7 +173,7 @@ pub fn npm_variables(profile: lock::manifest::Profile) -> &'static [(&'static st
         // The user's own global configuration may name their registry: it stays.
         lock::manifest::Profile::Online => &[
             ("npm_config_fetch_retries", NpmVariable::Text("0")),
-            ("npm_config_fetch_timeout", NpmVariable::Text("2000")),
+            ("npm_config_fetch_timeout", NpmVariable::Text("10000")),
         ],
     }
 }

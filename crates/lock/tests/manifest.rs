@@ -43,7 +43,7 @@ fn every_key_has_its_meaning() {
 fn an_empty_text_means_the_defaults() {
     let manifest = Manifest::parse("").unwrap();
     assert_eq!(manifest, Manifest::default());
-    assert_eq!((manifest.opencode.clone(), manifest.profile), (Wanted::Latest, Profile::Offline));
+    assert_eq!((manifest.opencode.clone(), manifest.profile), (Wanted::Latest, Profile::Online));
     assert_eq!(manifest.wanted_systems(), System::host().map(|host| BTreeSet::from([host])));
 }
 

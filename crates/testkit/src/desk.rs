@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use replay::dns::{DnsResponder, Policy};
@@ -42,6 +43,8 @@ pub enum Outside {
 pub struct Desk {
     sandbox: Sandbox,
     llm: ScriptedLlm,
+    /// A second socket, for a server of a test's own.
+    listener: Mutex<Option<TcpListener>>,
     /// Answers or swallows questions until dropped.
     _names: Option<DnsResponder>,
     /// Where the two above run.
@@ -96,7 +99,7 @@ impl Desk {
 
     fn open(mut spec: Spec, outside: Outside, script: Script) -> Self {
         spec.network = if outside == Outside::Refused { Network::Loopback } else { Network::BlackHole };
-        spec.tcp_listeners = 1;
+        spec.tcp_listeners = 2;
         let mut sandbox = Sandbox::start(&spec).expect("make a sandbox");
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -104,7 +107,8 @@ impl Desk {
             .build()
             .expect("start a runtime");
         let entered = runtime.enter();
-        let listener = sandbox.take_listeners().pop().expect("a listener inside");
+        let mut listeners = sandbox.take_listeners();
+        let listener = listeners.pop().expect("a listener inside");
         let llm = ScriptedLlm::serve(listener, script).expect("serve the scripted model");
         let policy = match outside {
             Outside::Refused => None,
@@ -118,7 +122,7 @@ impl Desk {
             .map(|(policy, socket)| DnsResponder::serve(socket, None, policy).expect("serve names"));
         drop(entered);
         sandbox.make_directory(HOME).expect("make HOME");
-        Self { sandbox, llm, _names: names, _runtime: runtime }
+        Self { sandbox, llm, listener: Mutex::new(listeners.pop()), _names: names, _runtime: runtime }
     }
 
     /// Writes the user's own `opencode.json`: [`configuration`] with this machine's model.
@@ -144,6 +148,12 @@ impl Desk {
     #[must_use]
     pub fn model_url(&self) -> String {
         self.llm.url()
+    }
+
+    /// A listening socket on this machine's loopback, once: for a server of the caller's own.
+    #[must_use]
+    pub fn take_listener(&self) -> Option<TcpListener> {
+        self.listener.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// What the model was asked so far.

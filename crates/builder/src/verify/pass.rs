@@ -84,6 +84,17 @@ impl Step {
 }
 
 impl Pass {
+    fn steps(self) -> impl Iterator<Item = Step> {
+        // In the online profile only the hosts are new: a command, the interface, which is alone in looking for updates, and a
+        // server through its hour ask for all that there is.
+        let of_profile = move |step: &Step| match self.profile {
+            Profile::Offline => true,
+            Profile::Online => matches!(step, Step::Run | Step::Tui | Step::Hour),
+        };
+        let all = Step::ALL.into_iter().filter(of_profile);
+        all.filter(move |step| self.hour || *step != Step::Hour)
+    }
+
     /// Runs everything. `Err` only where nothing can be run; what OpenCode does wrong is in a check.
     pub async fn run(self, shared: &Shared) -> Result<Seen, Error> {
         let Shared { output, contents, wanted, .. } = shared;
@@ -91,7 +102,7 @@ impl Pass {
         let sandbox = inside.stage.sandbox();
         let mut ledger = Ledger::new(names);
         let mut done = Vec::new();
-        for step in Step::ALL.into_iter().filter(|step| self.hour || *step != Step::Hour) {
+        for step in self.steps() {
             let _permit = shared.permits.acquire().await.map_err(|_| Error::Worker)?;
             let name = step.name();
             sandbox.label(name);

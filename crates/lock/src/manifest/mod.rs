@@ -91,9 +91,9 @@ pub enum Ripgrep {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Profile {
     /// Nothing is asked of any network.
-    #[default]
     Offline,
-    /// A network is used where there is one, without retries and with short time-outs.
+    /// Everything is there at the start; OpenCode may add what is not, without retries and with short time-outs.
+    #[default]
     Online,
 }
 
