@@ -10,6 +10,7 @@ mod config_dirs;
 mod corpus;
 mod damage;
 mod determinism;
+mod diff;
 mod disk;
 mod docs;
 mod doctor;
@@ -72,6 +73,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("corpus", corpus::CASES),
     ("damage", damage::CASES),
     ("determinism", determinism::CASES),
+    ("diff", diff::CASES),
     ("disk", disk::CASES),
     ("docs", docs::CASES),
     ("doctor", doctor::CASES),

@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use testkit::cli::program;
 use testkit::site::{self, Ran, Site};
 
 use crate::{Case, case};
 
 /// The module's cases.
-pub const CASES: &[Case] = &[case("a_plugin_more_is_its_own_lines", a_plugin_more_is_its_own_lines)];
+pub const CASES: &[Case] = &[
+    case("a_plugin_more_is_its_own_lines", a_plugin_more_is_its_own_lines),
+    case("a_check_asks_nobody", a_check_asks_nobody),
+];
 
 /// A plugin with dependencies that the committed lock does not have.
 const PLUGIN: &str = "opencode-gemini-auth@1.3.8";
@@ -75,4 +79,23 @@ fn lacking(old: &str, new: &str) -> Vec<String> {
         _ => true,
     });
     lacking
+}
+
+/// Whether a lock is up to date is known without a network: not even a socket for one is opened.
+fn a_check_asks_nobody() {
+    let Some(strace) = program("strace") else { return };
+    let site = Site::empty();
+    let manifest = site.read("opencode-cache.toml").unwrap();
+    let more = manifest.replace("plugins = [", &format!("plugins = [\"{PLUGIN}\", "));
+    for (manifest, code) in [(manifest, 0), (more, 1)] {
+        site.write("opencode-cache.toml", &manifest).unwrap();
+        let calls = site.path("calls");
+        let strace = [strace.to_str().unwrap(), "-f", "-e", "trace=network", "-o", calls.to_str().unwrap()];
+        let ran = site::run(site.command_by(&strace, &["lock", "--check"])).unwrap();
+        assert_eq!(ran.code, Some(code), "{ran:?}");
+        let calls = site.read("calls").unwrap();
+        assert!(calls.contains("exited with"), "{calls}");
+        let asked: Vec<&str> = calls.lines().filter(|line| line.contains("AF_INET")).collect();
+        assert_eq!(asked, [""; 0]);
+    }
 }

@@ -8,6 +8,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use testkit::cli::{Place, program, succeed, told};
+use testkit::output::Output;
 
 use crate::{Case, case};
 
@@ -56,6 +57,15 @@ fn the_other_linux() {
     assert!(verified.status.success(), "{}", told(&verified));
     let loud = String::from_utf8_lossy(&verified.stderr).contains("!!! OPENCODE WAS NOT RUN: it is for ");
     assert!(loud, "{}", told(&verified));
+    let differs =
+        place.command(["diff", "--format", "md"]).arg(Output::shared().path()).arg(&output).output().unwrap();
+    assert_eq!(differs.status.code(), Some(1), "{}", told(&differs));
+    let rows = String::from_utf8_lossy(&differs.stdout).into_owned();
+    assert!(rows.contains("| `~` | system |") && rows.contains(&format!("-> {OTHER} |")), "{rows}");
+    assert!(
+        rows.contains(&format!("| package | @msgpackr-extract/msgpackr-extract-linux-{theirs} |")),
+        "{rows}"
+    );
     if OTHER == "aarch64-linux" {
         in_an_emulator(&wrapper, &binary);
     }

@@ -78,6 +78,9 @@ pub struct Tree {
     /// What OpenCode was asked for, where it is a plugin or a provider's SDK.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<String>,
+    /// How far a provider's SDK was seen to work: `answered` or `loads`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
     /// Bytes in its files.
     pub bytes: u64,
     /// Its packages: place in the tree, what it is, and the digest of its files.

@@ -307,7 +307,7 @@ fn describe(root: &Path, parts: &Parts<'_>) -> Result<Contents, Error> {
     let mut exercises = BTreeMap::new();
     for (name, exercise) in &parts.lock.exercises {
         if let Some(path) = tree_of(name, exercise) {
-            exercises.insert(name.to_string(), describe_tree(root, &exercise.kind, path)?);
+            exercises.insert(name.to_string(), describe_tree(root, exercise, path)?);
         }
     }
     for (name, fill) in fills::placed(parts.lock) {
@@ -341,15 +341,16 @@ fn describe_programs(root: &Path, parts: &Parts<'_>) -> Result<BTreeMap<String, 
     Ok(programs)
 }
 
-fn describe_tree(root: &Path, kind: &ExerciseKind, path: String) -> Result<Tree, Error> {
+fn describe_tree(root: &Path, exercise: &Exercise, path: String) -> Result<Tree, Error> {
     let tree = root.join(&path);
     let packages: Result<Vec<Placed>, Error> =
         settle::installed(&tree)?.into_iter().map(|installed| place(&tree, installed)).collect();
-    let spec = match kind {
+    let spec = match &exercise.kind {
         ExerciseKind::Plugin { spec } | ExerciseKind::Provider { spec } => Some(spec.to_string()),
         _ => None,
     };
-    Ok(Tree { bytes: tree::scan(&tree)?.bytes(), spec, packages: packages?, path })
+    let proof = exercise.proof.map(|proof| proof.as_str().to_owned());
+    Ok(Tree { bytes: tree::scan(&tree)?.bytes(), spec, proof, packages: packages?, path })
 }
 
 fn describe_fill(root: &Path, fill: &Fill) -> Result<Tree, Error> {
@@ -358,7 +359,7 @@ fn describe_fill(root: &Path, fill: &Fill) -> Result<Tree, Error> {
     let installed = if fills::is_tree(fill) { settle::installed(&tree)? } else { Vec::new() };
     let packages: Result<Vec<Placed>, Error> =
         installed.into_iter().map(|installed| place(&tree, installed)).collect();
-    Ok(Tree { bytes: tree::scan(&tree)?.bytes(), spec: None, packages: packages?, path })
+    Ok(Tree { bytes: tree::scan(&tree)?.bytes(), spec: None, proof: None, packages: packages?, path })
 }
 
 fn place(tree: &Path, installed: Installed) -> Result<Placed, Error> {

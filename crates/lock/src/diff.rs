@@ -1,197 +1,305 @@
-//! What changed from one lock to another, as a value: a dry run is a diff that is printed, an update that changes
-//! nothing is a diff that is empty. Owns the comparison; never prints it.
+//! What changed from one thing to another, as a value: a dry run is a diff that is printed, an update that changes nothing is a
+//! diff that is empty. Owns the comparison, of locks and of whatever else is told in [`Fact`]s; never prints it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::{
-    date::Date,
-    https_url::HttpsUrl,
-    lockfile::{Artifact, Catalogue, ExerciseName, Lock},
-    package::{PackageId, PackageName},
-    system::System,
-    version::Version,
-};
+use crate::lockfile::{Artifact, ArtifactSource, Download, Exercise, Lock, Proof};
 
-/// What changed from one lock to another.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// One thing that can be said of a lock or of an output.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fact {
+    /// What it is about.
+    pub about: About,
+    /// Its name among its like; empty where there is one only.
+    pub name: String,
+    /// What is said, for people: a version, a number.
+    pub value: String,
+    /// What else has to be the same, and is nothing to read: hashes.
+    pub detail: String,
+    /// How large it is, where that means something.
+    pub bytes: Option<u64>,
+}
+
+/// What a fact is about, in the order in which people are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum About {
+    /// OpenCode's version.
+    Opencode,
+    /// The system that an output is for.
+    System,
+    /// Whether OpenCode may ask the network.
+    Profile,
+    /// The day as of which was resolved.
+    Before,
+    /// A package that was pinned by hand.
+    Pin,
+    /// A release artifact.
+    Artifact,
+    /// A program that OpenCode starts.
+    Program,
+    /// The SDKs of a provider.
+    Provider,
+    /// What was run, or the tree that it left.
+    Exercise,
+    /// How far an SDK was seen to work.
+    Proof,
+    /// A package.
+    Package,
+    /// A package of which only metadata is known.
+    Known,
+    /// Another download.
+    Download,
+    /// A host that is asked for downloads.
+    Host,
+    /// The catalogue of models.
+    Catalogue,
+    /// How many models a provider has.
+    Models,
+    /// How much it is altogether.
+    Size,
+    /// The lock that an output was built from.
+    Lock,
+    /// The output as a whole.
+    Output,
+}
+
+/// What changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Diff {
-    /// OpenCode's version, where it changed.
-    pub opencode: Option<Change<Version>>,
-    /// The release artifacts that were added, removed or changed.
-    pub artifacts: BTreeMap<System, Change<Option<Artifact>>>,
-    /// The exercises.
-    pub exercises: Keys<ExerciseName>,
-    /// The pinned packages. One that is changed has the same name and version and other bytes or metadata.
-    pub packages: Keys<PackageId>,
-    /// The packages of which only metadata is known.
-    pub known: Keys<PackageId>,
-    /// The other downloads.
-    pub downloads: Keys<HttpsUrl>,
-    /// The model catalogue, where it changed.
-    pub catalogue: Option<Change<Option<Catalogue>>>,
-    /// The providers whose number of models changed.
-    pub models: BTreeMap<String, Change<u32>>,
-    /// The programs.
-    pub programs: Keys<String>,
-    /// The packages that are pinned by hand.
-    pub pins: BTreeMap<PackageName, Change<Option<Version>>>,
-    /// The day as of which packages are resolved, where it changed.
-    pub before: Option<Change<Option<Date>>>,
-    /// The providers that were asked for by id.
-    pub providers: Keys<String>,
+    /// One row for each thing, in the order of [`About`] and then by name.
+    pub rows: Vec<Row>,
 }
 
-/// A value before and after.
+/// One thing that is not as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Change<T> {
-    /// Before.
-    pub from: T,
-    /// After.
-    pub to: T,
+pub struct Row {
+    /// What it is.
+    pub about: About,
+    /// Its name; empty where there is one only.
+    pub name: String,
+    /// What was said before; `None`: it was not there. The same as after: only its content is another.
+    pub from: Option<String>,
+    /// What is said now; `None`: it is gone.
+    pub to: Option<String>,
+    /// How many bytes it grew by, where it has a size.
+    pub bytes: Option<i64>,
 }
 
-/// The keys of a map that were added, removed, or kept with another value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Keys<K: Ord> {
-    /// Only the new lock has them.
-    pub added: BTreeSet<K>,
-    /// Only the old lock has them.
-    pub removed: BTreeSet<K>,
-    /// Both have them, with different values.
-    pub changed: BTreeSet<K>,
+impl About {
+    /// The word for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            About::Opencode => "opencode",
+            About::System => "system",
+            About::Profile => "profile",
+            About::Before => "before",
+            About::Pin => "pin",
+            About::Artifact => "artifact",
+            About::Program => "program",
+            About::Provider => "provider",
+            About::Exercise => "exercise",
+            About::Proof => "proof",
+            About::Package => "package",
+            About::Known => "known",
+            About::Download => "download",
+            About::Host => "host",
+            About::Catalogue => "catalogue",
+            About::Models => "models",
+            About::Size => "size",
+            About::Lock => "lock",
+            About::Output => "output",
+        }
+    }
+
+    /// A fact of this kind.
+    pub fn fact(self, name: impl ToString, value: impl ToString) -> Fact {
+        let (name, value) = (name.to_string(), value.to_string());
+        Fact { about: self, name, value, detail: String::new(), bytes: None }
+    }
+}
+
+impl Fact {
+    /// The same, with what else has to be the same.
+    #[must_use]
+    pub fn detail(self, detail: impl ToString) -> Self {
+        Self { detail: detail.to_string(), ..self }
+    }
+
+    /// The same, with a size.
+    #[must_use]
+    pub fn bytes(self, bytes: u64) -> Self {
+        Self { bytes: Some(bytes), ..self }
+    }
 }
 
 /// Compares two locks.
 pub fn diff(old: &Lock, new: &Lock) -> Diff {
-    Diff {
-        opencode: changed(&old.opencode, &new.opencode),
-        artifacts: changes(&old.systems, &new.systems, |artifact| artifact.cloned()),
-        exercises: keys(&old.exercises, &new.exercises),
-        packages: keys(&old.packages, &new.packages),
-        known: keys(&old.known, &new.known),
-        downloads: keys(&old.downloads, &new.downloads),
-        catalogue: changed(&old.catalogue, &new.catalogue),
-        models: changes(&old.models, &new.models, |count| count.copied().unwrap_or(0)),
-        programs: keys(&old.programs, &new.programs),
-        pins: changes(&old.pins, &new.pins, |version| version.cloned()),
-        before: changed(&old.before, &new.before),
-        providers: keys(&old.providers, &new.providers),
+    compare(facts(old), facts(new))
+}
+
+/// Compares what is said of two things. What one name has one value of on either side, has changed; of several, some have gone
+/// and some have come.
+pub fn compare(old: impl IntoIterator<Item = Fact>, new: impl IntoIterator<Item = Fact>) -> Diff {
+    let mut names: BTreeMap<(About, String), [BTreeSet<Fact>; 2]> = BTreeMap::new();
+    for fact in old {
+        names.entry((fact.about, fact.name.clone())).or_default()[0].insert(fact);
     }
-}
-
-fn changed<T: PartialEq + Clone>(from: &T, to: &T) -> Option<Change<T>> {
-    (from != to).then(|| Change { from: from.clone(), to: to.clone() })
-}
-
-fn changes<K: Ord + Clone, V, T: PartialEq + Clone>(
-    old: &BTreeMap<K, V>,
-    new: &BTreeMap<K, V>,
-    value: impl Fn(Option<&V>) -> T,
-) -> BTreeMap<K, Change<T>> {
-    let keys: BTreeSet<&K> = old.keys().chain(new.keys()).collect();
-    let change = |key: &K| changed(&value(old.get(key)), &value(new.get(key)));
-    keys.into_iter().filter_map(|key| Some((key.clone(), change(key)?))).collect()
-}
-
-fn keys<K: Ord + Clone, V: PartialEq>(old: &BTreeMap<K, V>, new: &BTreeMap<K, V>) -> Keys<K> {
-    let only = |one: &BTreeMap<K, V>, other: &BTreeMap<K, V>| {
-        one.keys().filter(|key| !other.contains_key(key)).cloned().collect()
-    };
-    let differs = |(key, value): &(&K, &V)| old.get(key).is_some_and(|before| before != *value);
-    Keys {
-        added: only(new, old),
-        removed: only(old, new),
-        changed: new.iter().filter(differs).map(|(key, _)| key.clone()).collect(),
+    for fact in new {
+        names.entry((fact.about, fact.name.clone())).or_default()[1].insert(fact);
     }
+    let mut rows = Vec::new();
+    for [old, new] in names.into_values() {
+        let gone: Vec<&Fact> = old.difference(&new).collect();
+        let come: Vec<&Fact> = new.difference(&old).collect();
+        match (&gone[..], &come[..]) {
+            ([from], [to]) => rows.push(Row::of(Some(from), Some(to))),
+            _ => {
+                rows.extend(gone.into_iter().map(|fact| Row::of(Some(fact), None)));
+                rows.extend(come.into_iter().map(|fact| Row::of(None, Some(fact))));
+            }
+        }
+    }
+    Diff { rows: rows.into_iter().flatten().collect() }
 }
 
-impl<K: Ord> Keys<K> {
-    /// Whether nothing changed.
-    pub fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.removed.is_empty() && self.changed.is_empty()
+impl Row {
+    fn of(from: Option<&Fact>, to: Option<&Fact>) -> Option<Self> {
+        let either = to.or(from)?;
+        let bytes = |fact: Option<&Fact>| fact.map_or(Some(0), |fact| i64::try_from(fact.bytes?).ok());
+        Some(Self {
+            about: either.about,
+            name: either.name.clone(),
+            from: from.map(|fact| fact.value.clone()),
+            to: to.map(|fact| fact.value.clone()),
+            bytes: bytes(to).zip(bytes(from)).map(|(to, from)| to - from),
+        })
+    }
+
+    /// `+` (added), `-` (removed) or `~` (changed).
+    pub fn sign(&self) -> char {
+        match (&self.from, &self.to) {
+            (None, _) => '+',
+            (_, None) => '-',
+            _ => '~',
+        }
     }
 }
 
 impl Diff {
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
-        self.opencode.is_none()
-            && self.artifacts.is_empty()
-            && self.exercises.is_empty()
-            && self.packages.is_empty()
-            && self.known.is_empty()
-            && self.downloads.is_empty()
-            && self.catalogue.is_none()
-            && self.models.is_empty()
-            && self.programs.is_empty()
-            && self.pins.is_empty()
-            && self.before.is_none()
-            && self.providers.is_empty()
+        self.rows.is_empty()
     }
 
-    /// What changed, for people: one line each, beginning with `+` (added), `-` (removed) or `~` (changed). A package
-    /// that went from one version to another is one line.
+    /// What changed, for people: one line each.
     pub fn lines(&self) -> Vec<String> {
-        let mut lines = Vec::new();
-        if let Some(Change { from, to }) = &self.opencode {
-            lines.push(format!("~ opencode {from} -> {to}"));
-        }
-        for (system, change) in &self.artifacts {
-            lines.push(format!("{} artifact {system}", sign(change)));
-        }
-        key_lines(&mut lines, "exercise", &self.exercises);
-        package_lines(&mut lines, "package", &self.packages);
-        package_lines(&mut lines, "known", &self.known);
-        key_lines(&mut lines, "download", &self.downloads);
-        if let Some(change) = &self.catalogue {
-            lines.push(format!("{} catalogue", sign(change)));
-        }
-        for (provider, Change { from, to }) in &self.models {
-            lines.push(format!("~ models {provider} {from} -> {to}"));
-        }
-        key_lines(&mut lines, "program", &self.programs);
-        for (name, change) in &self.pins {
-            lines.push(format!("{} pin {name}", sign(change)));
-        }
-        if let Some(change) = &self.before {
-            lines.push(format!("{} before", sign(change)));
-        }
-        key_lines(&mut lines, "provider", &self.providers);
-        lines
+        let line = |row: &Row| {
+            let words = [row.about.as_str().to_owned(), row.name.clone(), row.told()];
+            let words: Vec<String> = words.into_iter().filter(|word| !word.is_empty()).collect();
+            format!("{} {}", row.sign(), words.join(" "))
+        };
+        self.rows.iter().map(line).collect()
     }
 }
 
-fn sign<T>(change: &Change<Option<T>>) -> char {
-    match (&change.from, &change.to) {
-        (None, _) => '+',
-        (_, None) => '-',
-        _ => '~',
-    }
-}
-
-fn key_lines<K: Ord + std::fmt::Display>(lines: &mut Vec<String>, what: &str, keys: &Keys<K>) {
-    for (sign, keys) in [('-', &keys.removed), ('+', &keys.added), ('~', &keys.changed)] {
-        lines.extend(keys.iter().map(|key| format!("{sign} {what} {key}")));
-    }
-}
-
-fn package_lines(lines: &mut Vec<String>, what: &str, ids: &Keys<PackageId>) {
-    let mut by_name: BTreeMap<&PackageName, [Vec<&Version>; 3]> = BTreeMap::new();
-    for (column, ids) in [&ids.removed, &ids.added, &ids.changed].into_iter().enumerate() {
-        for id in ids {
-            by_name.entry(&id.name).or_default()[column].push(&id.version);
+impl Row {
+    /// What was said and what is said.
+    pub fn told(&self) -> String {
+        match (&self.from, &self.to) {
+            (Some(from), Some(to)) if from != to => format!("{from} -> {to}"),
+            (from, to) => to.as_ref().or(from.as_ref()).cloned().unwrap_or_default(),
         }
     }
-    for (name, [removed, added, changed]) in by_name {
-        match (&removed[..], &added[..]) {
-            ([from], [to]) => lines.push(format!("~ {what} {name} {from} -> {to}")),
-            _ => {
-                lines.extend(removed.iter().map(|version| format!("- {what} {name}@{version}")));
-                lines.extend(added.iter().map(|version| format!("+ {what} {name}@{version}")));
+}
+
+/// What can be said of a lock.
+fn facts(lock: &Lock) -> Vec<Fact> {
+    let mut facts = vec![About::Opencode.fact("", &lock.opencode)];
+    facts.extend(lock.before.iter().map(|day| About::Before.fact("", day)));
+    facts.extend(lock.pins.iter().map(|(name, version)| About::Pin.fact(name, version)));
+    for (system, artifact) in &lock.systems {
+        facts.push(artifact_fact(About::Artifact, system.to_string(), artifact));
+        let bytes = bytes_for(lock, *system);
+        facts.push(About::Size.fact(system, bytes).bytes(bytes));
+    }
+    for (program, systems) in &lock.programs {
+        let of = |(system, artifact)| artifact_fact(About::Program, format!("{program} {system}"), artifact);
+        facts.extend(systems.iter().map(of));
+    }
+    for (provider, sdks) in &lock.providers {
+        let sdks: Vec<&str> = sdks.iter().map(String::as_str).collect();
+        facts.push(About::Provider.fact(provider, sdks.join(" ")));
+    }
+    for (name, exercise) in &lock.exercises {
+        facts.push(About::Exercise.fact(name, "").detail(exercise_detail(exercise)));
+        facts.extend(exercise.proof.map(|proof: Proof| About::Proof.fact(name, proof.as_str())));
+    }
+    for (id, package) in &lock.packages {
+        let detail = format!("{} {:?} {:?}", package.integrity, package.reach, package.manifest);
+        facts.push(About::Package.fact(&id.name, &id.version).detail(detail).bytes(package.size));
+    }
+    for (id, known) in &lock.known {
+        facts.push(About::Known.fact(&id.name, &id.version).detail(format!("{known:?}")));
+    }
+    for (url, download) in &lock.downloads {
+        let fact = match download {
+            Download::File { integrity, size, headers } => {
+                let detail = format!("{integrity} {headers:?}");
+                About::Download.fact(url, 200).detail(detail).bytes(*size)
             }
-        }
-        lines.extend(changed.iter().map(|version| format!("~ {what} {name}@{version}")));
+            Download::Redirect { status, location } => {
+                About::Download.fact(url, format!("{status} {location}"))
+            }
+            Download::Absent { status } => About::Download.fact(url, status),
+        };
+        facts.push(fact);
     }
+    facts.extend(hosts(lock).into_iter().map(|host| About::Host.fact(host, "")));
+    if let Some(catalogue) = &lock.catalogue {
+        let fact = About::Catalogue.fact("", &catalogue.url);
+        facts.push(fact.detail(&catalogue.integrity).bytes(catalogue.size));
+    }
+    facts.extend(lock.models.iter().map(|(provider, number)| About::Models.fact(provider, number)));
+    facts
+}
+
+/// An exercise but for its proof, which is told apart.
+fn exercise_detail(exercise: &Exercise) -> String {
+    let Exercise { kind, tags, absent, packages, fills, proof: _ } = exercise;
+    format!("{kind:?} {tags:?} {absent:?} {packages:?} {fills:?}")
+}
+
+fn artifact_fact(about: About, name: String, artifact: &Artifact) -> Fact {
+    let source = match &artifact.source {
+        ArtifactSource::Npm { package, version } => format!("{package}@{version}"),
+        ArtifactSource::Url { url } => url.to_string(),
+    };
+    let detail = format!("{} {} {}", artifact.integrity, artifact.archive.as_str(), artifact.binary);
+    about.fact(name, source).detail(detail).bytes(artifact.size)
+}
+
+/// The hosts that downloads come from; packages come from whatever registry the user has.
+fn hosts(lock: &Lock) -> BTreeSet<&str> {
+    let artifacts = lock.systems.values().chain(lock.programs.values().flat_map(BTreeMap::values));
+    let addresses = artifacts.filter_map(|artifact| match &artifact.source {
+        ArtifactSource::Url { url } => Some(url),
+        ArtifactSource::Npm { .. } => None,
+    });
+    let catalogue = lock.catalogue.as_ref().map(|catalogue| &catalogue.url);
+    addresses.chain(lock.downloads.keys()).chain(catalogue).map(|url| url.host()).collect()
+}
+
+/// How much a system has to fetch, in bytes.
+fn bytes_for(lock: &Lock, system: crate::System) -> u64 {
+    let artifacts = lock.systems.get(&system).into_iter();
+    let programs = lock.programs.values().filter_map(|systems| systems.get(&system));
+    let downloads = lock.downloads.values().map(|download| match download {
+        Download::File { size, .. } => *size,
+        _ => 0,
+    });
+    let packages = lock.pinned_for(system).map(|(_, package)| package.size);
+    artifacts.chain(programs).map(|artifact| artifact.size).chain(packages).chain(downloads).sum()
 }

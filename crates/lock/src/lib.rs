@@ -28,7 +28,7 @@ pub mod version;
 
 pub use command::{Command, Reply};
 pub use date::Date;
-pub use diff::{Diff, diff};
+pub use diff::{About, Diff, Fact, Row, compare, diff};
 pub use https_url::{Error as HttpsUrlError, HttpsUrl};
 pub use lockfile::{
     Archive, Artifact, ArtifactSource, Catalogue, Download, Exercise, ExerciseKind, ExerciseName, Field,

@@ -93,25 +93,29 @@ fn a_diff_tells_what_changed() {
     new.catalogue = None;
     new.models.insert("openai".into(), 41);
     new.models.insert("xai".into(), 3);
+    new.pins.insert("zod".parse().unwrap(), "4.2.0".parse().unwrap());
     let diff = diff(&era_c(), &new);
-    assert!(!diff.is_empty());
-    insta::assert_snapshot!(diff.lines().join("\n"), @r"
+    let (sizes, lines): (Vec<_>, Vec<_>) = diff.lines().into_iter().partition(|line| line.contains(" size "));
+    insta::assert_snapshot!(lines.join("\n"), @r"
     ~ opencode 1.18.18 -> 1.18.19
-    - artifact aarch64-linux
-    ~ artifact x86_64-linux
+    + pin zod 4.2.0
+    - artifact aarch64-linux opencode-linux-arm64@1.18.18
+    ~ artifact x86_64-linux opencode-linux-x64@1.18.18
     - exercise command:agents
     + exercise command:other
-    + package extra@1.0.0
-    ~ package opencode-pty@0.1.3
+    + package extra 1.0.0
+    ~ package opencode-pty 0.1.3
     ~ package zod 4.1.8 -> 4.2.0
-    - known bun-pty-win32@0.4.2
-    - catalogue
+    - known bun-pty-win32 0.4.2
+    - host models.example
+    - catalogue https://models.example/api.json
     ~ models openai 40 -> 41
-    ~ models xai 0 -> 3
+    + models xai 3
     ");
+    assert!(sizes[0].starts_with("- size aarch64-linux ") && sizes[1].contains(" -> "), "{sizes:?}");
     let json = serde_json::to_value(&diff).unwrap();
-    assert_eq!(json["opencode"], serde_json::json!({"from": "1.18.18", "to": "1.18.19"}));
-    assert_eq!(json["packages"]["added"], serde_json::json!(["extra@1.0.0", "zod@4.2.0"]));
-    assert_eq!(json["artifacts"]["aarch64-linux"]["from"]["package"], "opencode-linux-arm64");
-    assert_eq!(json["artifacts"]["aarch64-linux"]["to"], serde_json::Value::Null);
+    assert_eq!(
+        json["rows"][0],
+        serde_json::json!({"about": "opencode", "name": "", "from": "1.18.18", "to": "1.18.19", "bytes": null})
+    );
 }
