@@ -19,6 +19,7 @@ mod environment;
 mod era_a;
 mod files;
 mod firewall;
+mod grammars;
 mod hard_places;
 mod killed;
 mod online;
@@ -67,6 +68,7 @@ const fn waiting(name: &'static str, check: fn()) -> Case {
 /// Every module's cases.
 const MODULES: &[(&str, &[Case])] = &[
     ("answers", answers::CASES),
+    ("grammars", grammars::CASES),
     ("hard_places", hard_places::CASES),
     ("catalogue", catalogue::CASES),
     ("config_dirs", config_dirs::CASES),

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::downloads::Outlet;
 use crate::opencode::servers::{self, Way};
 use crate::stage::{self, Server, Stage};
-use crate::{fills, opencode, scene, settle};
+use crate::{fills, grammars, opencode, scene, settle};
 
 /// How long OpenCode may take to install what one exercise wants. A cold record over a slow line
 /// was seen to take a minute; a bound keeps a silent registry from holding a build for ever.
@@ -140,9 +140,8 @@ pub async fn perform(
     let result = match kind {
         ExerciseKind::Command(wanted) => command(stage, &wanted.run, &env).await.map(|()| Outcome::Filled),
         ExerciseKind::LanguageServer { server } => language_server(stage, server, &env).await,
-        ExerciseKind::SharedTree { .. } | ExerciseKind::Grammars { .. } => {
-            Err(Error::Unsupported { kind: kind.as_str() })
-        }
+        ExerciseKind::Grammars { languages } => grammars::draw(stage, languages, &env).await,
+        ExerciseKind::SharedTree { .. } => Err(Error::Unsupported { kind: kind.as_str() }),
         _ => through_server(stage, kind, &env).await,
     };
     llm.shutdown().await;
@@ -213,7 +212,7 @@ pub(crate) fn prepare(stage: &Stage, kind: &ExerciseKind, llm: &str) -> Result<(
         }
         ExerciseKind::Plugin { spec } => json!({ "plugin": [spec.as_str()] }),
         ExerciseKind::Provider { spec } => provider(spec, llm),
-        ExerciseKind::Command(_) => scripted(llm),
+        ExerciseKind::Command(_) | ExerciseKind::Grammars { .. } => scripted(llm),
         ExerciseKind::LanguageServer { .. } => json!({ "lsp": true }),
         _ => json!({}),
     };

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lock::{Artifact, ArtifactSource, Catalogue, Download, Lock, PackageId, Sri, System};
+use lock::{Artifact, ArtifactSource, Catalogue, Download, HttpsUrl, Lock, PackageId, Sri, System};
 use replay::registry::Upstream;
 use replay::vendor::{self, Pinned, Source, Vendor};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use url::Url;
 
+use crate::downloads;
 use crate::progress::{Event, Progress};
 
 /// Downloads at once. A registry over HTTP/2 gives no more with more, and a proxy dislikes it.
@@ -110,7 +111,23 @@ pub fn pins(lock: &Lock, systems: &BTreeSet<System>) -> Result<Vec<Pin>, Error> 
     if let Some(pin) = lock.catalogue.as_ref().and_then(catalogue_pin) {
         pins.entry(pin.integrity.to_string()).or_insert(pin);
     }
+    // Where a file was found by a redirect, the first address is asked again: the last one may have been made for that day.
+    let targets: BTreeSet<&HttpsUrl> = lock.downloads.values().filter_map(location).collect();
+    for (url, download) in &lock.downloads {
+        let first = location(download).filter(|_| !targets.contains(url));
+        let pin = first.and_then(|_| pins.get_mut(&downloads::pinned(lock, url)?.to_string()));
+        if let (Some(pin), Ok(url)) = (pin, Url::parse(url.as_str())) {
+            pin.source = Source::Url(url);
+        }
+    }
     Ok(pins.into_values().collect())
+}
+
+fn location(download: &Download) -> Option<&HttpsUrl> {
+    match download {
+        Download::Redirect { location, .. } => Some(location),
+        _ => None,
+    }
 }
 
 /// The pin of a catalogue.

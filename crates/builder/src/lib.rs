@@ -27,6 +27,7 @@ pub mod fetch;
 pub mod files;
 mod fills;
 pub mod generation;
+mod grammars;
 mod in_binary;
 pub mod inspect;
 pub mod layout;

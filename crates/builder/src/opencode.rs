@@ -245,6 +245,12 @@ pub const TREE_SITTER_WORKERS: [&str; 2] =
 /// How the path of a module in the binary begins (all versions).
 pub const INSIDE_THE_BINARY: &str = "/$bunfs/root/";
 
+/// Where that worker keeps the grammars that it downloaded, below HOME (1.14.34 to 1.18.33).
+pub const GRAMMAR_CACHE: &str = ".local/share/opentui/tree-sitter";
+
+/// Languages whose grammars are in the binary (1.14.34 to 1.18.33).
+pub const BUILT_IN_GRAMMARS: [&str; 4] = ["javascript", "typescript", "markdown", "zig"];
+
 /// How the addresses of grammars and of their queries end (1.14.34 to 1.18.33).
 pub const GRAMMAR_ENDINGS: [&str; 2] = [".wasm", ".scm"];
 

@@ -8,13 +8,16 @@ use replay::llm::{Saying, Script};
 
 use crate::exercise::ANSWER;
 use crate::opencode::servers::{self, Way};
-use crate::stage;
+use crate::{grammars, stage};
 
 /// What the scripted model says during an exercise.
 pub fn script(kind: &ExerciseKind) -> Script {
     let mut script = Script::saying(ANSWER);
     if let ExerciseKind::Command(wanted) = kind {
         script.says = wanted.replies.iter().cloned().map(saying).collect();
+    }
+    if let ExerciseKind::Grammars { languages } = kind {
+        script.answer = grammars::answer(languages);
     }
     script
 }
