@@ -3,9 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use lock::{
-    Exercise, ExerciseKind, ExerciseName, Lock, Manifest, PackageId, PackageName, Spec, Version, Want,
-};
+use lock::{Exercise, ExerciseKind, Lock, Manifest, PackageId, PackageName, Spec, Version, Want};
 use replay::registry::Sight;
 
 use crate::opencode;
@@ -50,21 +48,12 @@ fn exact(kind: &ExerciseKind) -> BTreeSet<PackageId> {
     }
 }
 
-/// Why what a lock says of an exercise does not hold any more, though the exercise is the same.
-pub fn outdated(
-    manifest: &Manifest,
-    lock: &Lock,
-    name: &ExerciseName,
-    exercise: &Exercise,
-) -> Option<String> {
-    exercise.packages.iter().find_map(|PackageId { name: package, version }| {
-        match (manifest.packages.get(package), lock.pins.get(package)) {
-            (Some(pinned), _) if pinned != version => {
-                Some(format!("{package} is pinned to {pinned}, and {name} has {version} in the lock"))
-            }
-            (None, Some(_)) => Some(format!("{package} is not pinned any more, and {name} has it")),
-            _ => None,
-        }
+/// Whether what a lock says of an exercise does not hold any more, though the exercise is the same: a package of it is pinned to
+/// another version than it has, or is not pinned any more.
+pub fn outdated(manifest: &Manifest, lock: &Lock, exercise: &Exercise) -> bool {
+    exercise.packages.iter().any(|id| match manifest.packages.get(&id.name) {
+        Some(pinned) => *pinned != id.version,
+        None => lock.pins.contains_key(&id.name),
     })
 }
 

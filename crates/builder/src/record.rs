@@ -98,9 +98,7 @@ impl Recording<'_> {
             let other_day = pins::other_day(manifest, old).is_some();
             anew.retain(|name, kind| match old.exercises.get(name) {
                 Some(exercise)
-                    if exercise.kind == *kind
-                        && !other_day
-                        && pins::outdated(manifest, old, name, exercise).is_none() =>
+                    if exercise.kind == *kind && !other_day && !pins::outdated(manifest, old, exercise) =>
                 {
                     lock.exercises.insert(name.clone(), exercise.clone());
                     false

@@ -151,8 +151,10 @@ fn judge(answer: Result<Value, stage::Error>, facts: &LlmFacts) -> Verdict {
     Verdict::Fails(cut(&format!("{name}: {message}")))
 }
 
-/// How the SDKs of era C say that a setting is missing.
-const NEEDS_SETTINGS: [&str; 3] = ["API key is missing", "setting is missing", "credential"];
+/// How an SDK of era C that was loaded says that it lacks something which no exercise can know: a setting; or OpenCode that its models
+/// are made by a loader of OpenCode's own, which goes by the provider's id (`ai-gateway-provider`, 1.14.34 to 1.18.33).
+const NEEDS_SETTINGS: [&str; 4] =
+    ["API key is missing", "setting is missing", "credential", "languageModel is not a function"];
 
 fn describe(error: &dyn std::error::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", describe(source)))
