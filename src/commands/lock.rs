@@ -25,6 +25,9 @@ pub struct Args {
     /// A provider beside those of the manifest, by the id that OpenCode gives it or by its SDK; may be repeated.
     #[arg(long, value_name = "ID")]
     provider: Vec<lock::Spec>,
+    /// Resolve packages as of the end of this day (`YYYY-MM-DD`, UTC), as the manifest's `before` does.
+    #[arg(long, value_name = "DATE")]
+    before: Option<lock::Date>,
     /// Print what changed as JSON.
     #[arg(long)]
     json: bool,
@@ -33,7 +36,8 @@ pub struct Args {
 /// Runs the verb.
 pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
     let beside = Beside { configs: args.config, providers: args.provider };
-    let wishes = place.wishes(&beside)?;
+    let mut wishes = place.wishes(&beside)?;
+    wishes.manifest.before = args.before.or(wishes.manifest.before);
     let old = match builder::lockfile::read(place.lock_path()) {
         Ok((lock, _)) => Some(lock),
         Err(builder::lockfile::Error::Missing { .. }) => None,

@@ -32,6 +32,7 @@ mod servers;
 mod systems;
 mod texts;
 mod verify;
+mod versions;
 
 use std::process::ExitCode;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -95,6 +96,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("servers", servers::CASES),
     ("texts", texts::CASES),
     ("verify", verify::CASES),
+    ("versions", versions::CASES),
 ];
 
 fn main() -> ExitCode {
@@ -112,7 +114,14 @@ fn main() -> ExitCode {
     let idle = cases.iter().filter(|(_, case)| case.load == Load::Idle).count();
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     arguments.test_threads.get_or_insert(processors + idle);
-    let trials = cases.into_iter().map(|(module, case)| trial(module, case)).collect();
+    let mut trials: Vec<_> = cases.into_iter().map(|(module, case)| trial(module, case)).collect();
+    trials.extend(versions::wanted().into_iter().map(|version| {
+        Trial::test(format!("versions::{version}"), move || {
+            let _place = Turn::take();
+            versions::locks_builds_and_answers(&version);
+            Ok(())
+        })
+    }));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
