@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -33,6 +34,23 @@ pub(crate) fn bytes(
     let length = body.len() as u64;
     let full = Full::new(body).map_err(|never| match never {}).boxed_unsync();
     head(status, content_type, length, full)
+}
+
+/// An answer in two parts with a pause between them; its length is not told.
+pub(crate) fn in_two(
+    content_type: &'static str,
+    first: Vec<u8>,
+    pause: Duration,
+    rest: Vec<u8>,
+) -> Response<Body> {
+    let parts =
+        stream::once(async move { Ok(Frame::data(Bytes::from(first))) }).chain(stream::once(async move {
+            tokio::time::sleep(pause).await;
+            Ok(Frame::data(Bytes::from(rest)))
+        }));
+    let mut response = Response::new(StreamBody::new(parts).boxed_unsync());
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
 }
 
 /// No body.

@@ -35,7 +35,9 @@ impl Protocol for Messages {
 
     fn write(&self, _: &Asked<'_>, turn: &Turn, reply: &Reply, number: usize) -> Answer {
         if turn.stream {
-            Answer::new(EVENTS, named_events(&events(turn, reply, number)))
+            let events = events(turn, reply, number);
+            let (said, end) = events.split_at(3);
+            Answer::stream(EVENTS, named_events(said), named_events(end))
         } else {
             let message = message(turn, number, vec![block(reply)], Some(stop_reason(reply)));
             Answer::new(JSON, message.to_string())

@@ -47,7 +47,7 @@ impl Protocol for Converse {
 
     fn write(&self, _: &Asked<'_>, turn: &Turn, reply: &Reply, _: usize) -> Answer {
         if turn.stream {
-            return Answer::new(event_stream::CONTENT_TYPE, stream(reply));
+            return stream(reply);
         }
         let content = match reply {
             Reply::Text(text) => json!({ "text": text }),
@@ -81,7 +81,7 @@ fn metrics() -> Value {
     json!({ "latencyMs": 1 })
 }
 
-fn stream(reply: &Reply) -> Vec<u8> {
+fn stream(reply: &Reply) -> Answer {
     let mut frames = frame("messageStart", &json!({ "role": "assistant" }));
     let delta = match reply {
         // Only blocks of tools are announced.
@@ -93,8 +93,8 @@ fn stream(reply: &Reply) -> Vec<u8> {
         }
     };
     frames.extend(frame("contentBlockDelta", &json!({ "contentBlockIndex": 0, "delta": delta })));
-    frames.extend(frame("contentBlockStop", &json!({ "contentBlockIndex": 0 })));
-    frames.extend(frame("messageStop", &json!({ "stopReason": stop_reason(reply) })));
-    frames.extend(frame("metadata", &json!({ "usage": usage(), "metrics": metrics() })));
-    frames
+    let mut end = frame("contentBlockStop", &json!({ "contentBlockIndex": 0 }));
+    end.extend(frame("messageStop", &json!({ "stopReason": stop_reason(reply) })));
+    end.extend(frame("metadata", &json!({ "usage": usage(), "metrics": metrics() })));
+    Answer::stream(event_stream::CONTENT_TYPE, frames, end)
 }

@@ -44,7 +44,11 @@ impl Protocol for GenerateContent {
         let answer = answer(turn, reply);
         match turn.stream {
             true if asked.query.split('&').any(|pair| pair == "alt=sse") => {
-                Answer::new(EVENTS, format!("data: {answer}\n\n"))
+                let mut end = answer.clone();
+                let mut said = answer;
+                said["candidates"][0]["finishReason"] = Value::Null;
+                end["candidates"][0]["content"]["parts"] = json!([{ "text": "" }]);
+                Answer::stream(EVENTS, format!("data: {said}\n\n"), format!("data: {end}\n\n"))
             }
             true => Answer::new(JSON, format!("[{answer}]")),
             false => Answer::new(JSON, answer.to_string()),

@@ -79,11 +79,22 @@ pub(crate) struct Asked<'a> {
 pub(crate) struct Answer {
     content_type: &'static str,
     body: Vec<u8>,
+    /// What of a stream ends it, after a script's pause.
+    end: Vec<u8>,
 }
 
 impl Answer {
     pub(crate) fn new(content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self { content_type, body: body.into() }
+        Self { content_type, body: body.into(), end: Vec::new() }
+    }
+
+    /// A stream, and what ends it.
+    pub(crate) fn stream(
+        content_type: &'static str,
+        body: impl Into<Vec<u8>>,
+        end: impl Into<Vec<u8>>,
+    ) -> Self {
+        Self { content_type, body: body.into(), end: end.into() }
     }
 }
 
@@ -222,6 +233,9 @@ impl Service for Desk {
         let reply = self.script.reply(&turn, before);
         let number = self.note(turn.clone());
         let answer = protocol.write(&asked, &turn, &reply, number);
-        answer::bytes(StatusCode::OK, answer.content_type, answer.body)
+        if self.script.pause.is_zero() || answer.end.is_empty() {
+            return answer::bytes(StatusCode::OK, answer.content_type, [answer.body, answer.end].concat());
+        }
+        answer::in_two(answer.content_type, answer.body, self.script.pause, answer.end)
     }
 }

@@ -41,7 +41,7 @@ impl Protocol for ChatCompletions {
     fn write(&self, _: &Asked<'_>, turn: &Turn, reply: &Reply, number: usize) -> Answer {
         let id = format!("chatcmpl-{number}");
         if turn.stream {
-            Answer::new(EVENTS, stream(&id, turn, reply))
+            stream(&id, turn, reply)
         } else {
             Answer::new(JSON, whole(&id, turn, reply).to_string())
         }
@@ -81,7 +81,7 @@ fn whole(id: &str, turn: &Turn, reply: &Reply) -> Value {
     json!({ "id": id, "object": "chat.completion", "created": 0, "model": turn.model, "choices": [choice], "usage": usage() })
 }
 
-fn stream(id: &str, turn: &Turn, reply: &Reply) -> String {
+fn stream(id: &str, turn: &Turn, reply: &Reply) -> Answer {
     let delta = match reply {
         Reply::Text(text) => json!({ "role": "assistant", "content": text }),
         Reply::Call { id, tool, arguments } => {
@@ -91,18 +91,18 @@ fn stream(id: &str, turn: &Turn, reply: &Reply) -> String {
         }
     };
     let chunk = |choices: Value, usage: Value| json!({ "id": id, "object": "chat.completion.chunk", "created": 0, "model": turn.model, "choices": choices, "usage": usage });
+    let first = chunk(json!([{ "index": 0, "delta": delta, "finish_reason": null }]), Value::Null);
     let chunks = [
-        chunk(json!([{ "index": 0, "delta": delta, "finish_reason": null }]), Value::Null),
         chunk(json!([{ "index": 0, "delta": {}, "finish_reason": finish(reply) }]), Value::Null),
         chunk(json!([]), usage()),
     ];
-    let mut events = String::new();
+    let mut end = String::new();
     for chunk in chunks {
         // Writing into a String cannot fail.
-        let _ = write!(events, "data: {chunk}\n\n");
+        let _ = write!(end, "data: {chunk}\n\n");
     }
-    events.push_str("data: [DONE]\n\n");
-    events
+    end.push_str("data: [DONE]\n\n");
+    Answer::stream(EVENTS, format!("data: {first}\n\n"), end)
 }
 
 #[cfg(test)]

@@ -49,7 +49,8 @@ impl Protocol for Responses {
         for (sequence, event) in events.iter_mut().enumerate() {
             event["sequence_number"] = json!(sequence);
         }
-        Answer::new(EVENTS, named_events(&events))
+        let (said, end) = events.split_at(events.len() - 2);
+        Answer::stream(EVENTS, named_events(said), named_events(end))
     }
 }
 

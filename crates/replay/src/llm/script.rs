@@ -1,5 +1,7 @@
 //! What the model says, decided by the last message. Owns no wire format.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::{Reply, Turn};
@@ -17,6 +19,8 @@ pub struct Script {
     pub says: Vec<Saying>,
     /// The models that it lists.
     pub models: Vec<String>,
+    /// How long a stream rests before its end. Real models never say everything at once, and some clients rely on that.
+    pub pause: Duration,
 }
 
 /// One thing that a model says.
@@ -54,6 +58,7 @@ impl Script {
             rules: Vec::new(),
             says: Vec::new(),
             models: vec!["scripted".to_owned()],
+            pause: Duration::ZERO,
         }
     }
 
