@@ -45,5 +45,4 @@ pub fn locks_builds_and_answers(version: &str) {
     let report: Value = serde_json::from_str(&verified.stdout).unwrap_or_default();
     assert_eq!(verified.code, Some(0), "{version}: {report:#}\n{}", verified.stderr);
     assert_eq!(report["attempts"], json!([]), "{version}: {report:#}");
-    println!("{} answers: {}", lock["opencode"], report["checks"]);
 }

@@ -7,6 +7,8 @@
 pub mod reads;
 pub mod servers;
 
+use std::time::Duration;
+
 use lock::spec::Want;
 use lock::{Spec, System, Version};
 
@@ -36,6 +38,14 @@ pub const CONFIG_DIR_MODULES: &str = "node_modules";
 /// The line of `opencode serve` after which it answers. A request sent between "port open" and
 /// this line is never answered (1.17.18, 1.18.33).
 pub const LISTENING: &str = "opencode server listening on http://";
+
+/// How long a model's answer must rest before its end for `run` to print it. `run` of 1.15.13 ends with the session, and what was said
+/// in the same instant is lost: 200 ms were enough on two busy cores, 100 were not. 1.14.34 and 1.17.18 print whatever comes.
+pub fn unhurried(version: &Version) -> Duration {
+    let hurries = matches!(version.numbers(), (1, 15 | 16, _))
+        || matches!(version.numbers(), (1, 14, 35..) | (1, 17, ..18));
+    if hurries { Duration::from_secs(1) } else { Duration::ZERO }
+}
 
 /// A generation of OpenCode's way to install packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -60,7 +60,8 @@ impl<'a> Inside<'a> {
         let mut stage = Stage::open_spec(spec).await?;
         let names = NameServer::start_as(&mut stage, outside.names());
         let listener = stage.take_listener().ok_or(Error::Worker)?;
-        let script = Script::saying(tui::answer(contents));
+        let mut script = Script::saying(tui::answer(contents));
+        script.pause = opencode::unhurried(&contents.opencode);
         let llm = ScriptedLlm::serve(listener, script).map_err(|_| Error::Worker)?;
         let specs = Specs::new(contents, wanted);
         let config = specs.config(&llm.url()).to_string();
