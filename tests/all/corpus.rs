@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock};
+use std::sync::Mutex;
 
 use serde_json::{Value, json};
 use testkit::cli::Place;
@@ -17,14 +17,15 @@ use crate::{Case, case};
 /// The module's cases.
 pub const CASES: &[Case] = &[
     case("configurations_are_locked_built_and_verified", configurations),
+    case("configurations_are_locked_and_judged", judged),
     case("no_configuration_was_forgotten", none_forgotten),
 ];
 
-/// What `.ci/run` takes: local plugins, and providers of the user's own.
-const SAMPLE: [&str; 2] = ["plugin-local", "ollama"];
+/// What `.ci/run` takes through all of it: plugins that are files.
+const SAMPLE: [&str; 1] = ["plugin-local"];
 
-/// What each of them is locked for. Their providers and plugins come beside.
-const MANIFEST: &str = "opencode = \"1.18.18\"\nprofile = \"offline\"\n";
+/// What it locks and judges only: nothing has to be run for these.
+const JUDGED: [&str; 3] = ["agents-and-commands", "many-providers", "mcp-commands"];
 
 fn directory() -> PathBuf {
     Place::get().repository.join("fixtures/configs")
@@ -67,11 +68,23 @@ fn configurations() {
     assert_eq!(failed.into_inner().unwrap(), [""; 0]);
 }
 
+fn judged() {
+    JUDGED.iter().for_each(|name| _ = locked(name));
+}
+
 /// One configuration, from its text to an OpenCode that answers.
 fn one(name: &str) {
+    let (site, config) = locked(name);
+    online(&site, &["fetch"]).succeeds();
+    site.run(&["build", "--offline"]).unwrap().succeeds();
+    let verified = site.run(&["verify", "--config", config]).unwrap().succeeds();
+    assert!(verified.contains("attempts to leave: 0"), "{verified}");
+}
+
+/// One configuration, from its text to a lock that fits it.
+fn locked(name: &str) -> (Site, &'static str) {
     let site = Site::provided();
-    site.write("opencode-cache.toml", MANIFEST).unwrap();
-    site.write("opencode.lock.json", common_lock()).unwrap();
+    site.write("opencode-cache.toml", &manifest(&site.read("opencode.lock.json").unwrap())).unwrap();
     site::copy_writable(&directory().join(name), &site.path("user")).unwrap();
     let config =
         ["user/opencode.json", "user/opencode.jsonc"].into_iter().find(|file| site.path(file).exists());
@@ -83,26 +96,19 @@ fn one(name: &str) {
     assert!(matches!(plan.code, Some(0 | 1)), "{plan:?}");
     assert!(!plan.stdout.contains("secret"), "{}", plan.stdout);
     compare(name, &serde_json::from_str(&plan.stdout).unwrap());
-
-    online(&site, &["fetch"]).succeeds();
-    site.run(&["build", "--offline"]).unwrap().succeeds();
-    let verified = site.run(&["verify", "--config", config]).unwrap().succeeds();
-    assert!(verified.contains("attempts to leave: 0"), "{verified}");
+    (site, config)
 }
 
 fn online(site: &Site, arguments: &[&str]) -> Ran {
     site::run(site.command_online(arguments)).unwrap()
 }
 
-/// What every one of the locks has, so that it is recorded once.
-fn common_lock() -> &'static str {
-    static LOCK: OnceLock<String> = OnceLock::new();
-    LOCK.get_or_init(|| {
-        let site = Site::provided();
-        site.write("opencode-cache.toml", MANIFEST).unwrap();
-        online(&site, &["lock"]).succeeds();
-        site.read("opencode.lock.json").unwrap()
-    })
+/// A manifest that wants no more than what every lock has: the OpenCode and the systems of the one that is committed, from which
+/// the site's lock keeps what does not depend on a configuration.
+fn manifest(lock: &str) -> String {
+    let lock: Value = serde_json::from_str(lock).unwrap();
+    let systems: Vec<&String> = lock["systems"].as_object().unwrap().keys().collect();
+    format!("opencode = {}\nsystems = {}\nprofile = \"offline\"\n", lock["opencode"], json!(systems))
 }
 
 /// What becomes of everything that it asks for is what is written down beside it.
@@ -130,5 +136,5 @@ fn none_forgotten() {
         assert!(has("opencode.json") != has("opencode.jsonc"), "{name}");
         assert!(has("origin.md") && has("plan.jsonl"), "{name}");
     }
-    assert!(SAMPLE.iter().all(|name| names.iter().any(|other| other == name)));
+    assert!(SAMPLE.iter().chain(&JUDGED).all(|name| names.iter().any(|other| other == name)));
 }

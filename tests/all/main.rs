@@ -21,6 +21,7 @@ mod files;
 mod firewall;
 mod grammars;
 mod hard_places;
+mod inputs;
 mod killed;
 mod online;
 mod ordinary_user;
@@ -85,6 +86,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("era_a", era_a::CASES),
     ("files", files::CASES),
     ("firewall", firewall::CASES),
+    ("inputs", inputs::CASES),
     ("killed", killed::CASES),
     ("online", online::CASES),
     ("ordinary_user", ordinary_user::CASES),
