@@ -77,7 +77,7 @@ fn one(name: &str) {
     let (site, config) = locked(name);
     online(&site, &["fetch"]).succeeds();
     site.run(&["build", "--offline"]).unwrap().succeeds();
-    let verified = site.run(&["verify", "--config", config]).unwrap().succeeds();
+    let verified = site.run(&["verify", "--network", "none", "--config", config]).unwrap().succeeds();
     assert!(verified.contains("attempts to leave: 0"), "{verified}");
 }
 

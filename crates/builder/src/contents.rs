@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use lock::{PackageId, Profile, Spec, System, Version};
+use lock::{PackageId, Profile, Proof, Spec, System, Version};
 use serde::{Deserialize, Serialize};
 
 use crate::{files, layout};
@@ -169,6 +169,13 @@ impl Contents {
     /// Every package of every exercise, each once.
     pub fn packages(&self) -> BTreeSet<&str> {
         self.exercises.values().flat_map(|tree| &tree.packages).map(|package| package.id.as_str()).collect()
+    }
+
+    /// The specs of the provider SDKs that were only seen to load: no scripted model can answer through them.
+    pub fn loading_only(&self) -> Vec<Spec> {
+        let loads =
+            self.exercises.values().filter(|tree| tree.proof.as_deref() == Some(Proof::Loads.as_str()));
+        loads.filter_map(|tree| tree.spec.as_ref()?.parse().ok()).collect()
     }
 
     /// The specs of the provider SDKs (`provider`) or plugins (`plugin`) that were captured.

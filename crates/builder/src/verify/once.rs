@@ -33,5 +33,10 @@ pub async fn check(inside: &Inside<'_>) -> Result<Finding, Error> {
     }
     let count = inside.specs.providers.len();
     finding.summary = format!("{count} SDKs answered, the slowest in {:.1} s", slowest.as_secs_f64());
+    for spec in &inside.specs.silent {
+        finding
+            .summary
+            .push_str(&format!("; {spec} was not asked, since it speaks with its own service only"));
+    }
     Ok(finding)
 }

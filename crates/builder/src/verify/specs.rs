@@ -12,6 +12,8 @@ use crate::exercise;
 pub struct Specs {
     /// One provider for each; never empty.
     pub providers: Vec<Spec>,
+    /// Those that were captured, and ask a service of their own whatever they are told: nothing is said through them.
+    pub silent: Vec<Spec>,
     plugins: Vec<Value>,
 }
 
@@ -20,6 +22,8 @@ impl Specs {
     pub fn new(contents: &Contents, wanted: &Wanted) -> Self {
         let mut providers = contents.specs("provider");
         providers.extend(wanted.providers.iter().cloned());
+        let silent = contents.loading_only();
+        providers.retain(|spec| !silent.contains(spec));
         // Built into every version of era C.
         if providers.is_empty() {
             providers.extend("@ai-sdk/openai-compatible".parse());
@@ -31,7 +35,7 @@ impl Specs {
         plugins.extend(wanted.plugins.iter().map(|spec| json!(spec.as_str())));
         plugins.extend(wanted.local_plugins.iter().map(|path| json!(format!("file://{path}"))));
         plugins.dedup();
-        Self { providers, plugins }
+        Self { providers, silent, plugins }
     }
 
     /// The configuration, with the scripted model at `llm`.
