@@ -108,7 +108,7 @@ fn speak(verbose: u8) {
         _ => "debug",
     };
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::new(format!("warn,opencode_cache={level},opencode_cache_builder={level},opencode_cache_replay={level},opencode_cache_sandbox={level}")))
+        .with_env_filter(tracing_subscriber::EnvFilter::new(format!("warn,opencode_cache={level},opencode_cache_builder={level},replay={level},opencode_cache_sandbox={level}")))
         .with_writer(std::io::stderr)
         .init();
 }

@@ -147,11 +147,14 @@ fn lock_fetch_and_build_work_and_tell_nobody_a_secret() {
     let (lock, fetch, build) =
         (run(&site, &["lock", "-vv"]), run_anew(&site, &["fetch", "-vv"]), run(&site, &["build", "-vv"]));
     let seen = watch.stop();
+    let logged = [&lock, &fetch].map(|ran| ran.stderr.clone());
     for ran in [lock, fetch, build] {
         let said = format!("{}{}", ran.stdout, ran.stderr);
         ran.succeeds();
         assert_tells_nothing("what was said", said.as_bytes());
     }
+    let way = format!("through the proxy {}", internet.proxy());
+    assert!(logged.iter().all(|said| said.contains(&way)), "-vv says who is asked, and how: {logged:?}");
     assert_eq!(seen, [""; 0], "secrets in the list of processes, or in what OpenCode was told");
     assert_eq!(*company.leaks.lock().unwrap(), [""; 0], "credentials went to hosts that they are not for");
     let text = site.read("opencode.lock.json").unwrap();

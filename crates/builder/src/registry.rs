@@ -146,11 +146,12 @@ impl Sought {
 
     /// The registry, ready to be asked.
     pub async fn find(&self) -> Result<Registry, Error> {
+        let global = self.global();
         let mut settings = Settings::load(&Sources {
             env: &self.env,
             project: Some(&self.project),
             home: self.home.as_deref(),
-            global: None,
+            global: global.as_deref(),
         })?;
         settings.connect_to.clone_from(&self.connect_to);
         if let Some(text) = &self.flag {
@@ -169,6 +170,19 @@ impl Sought {
             return Err(Error::Unknown);
         }
         Ok(Registry { upstream: Upstream::new(&settings)?, settings })
+    }
+
+    /// npm's global configuration, where a company's machines have proxy and mirror: `etc/npmrc` below `PREFIX`, else
+    /// below the directory that node is installed in, as npm finds it (npm 9 and 10).
+    fn global(&self) -> Option<PathBuf> {
+        let variable = |name: &str| self.env.get(name).filter(|value| !value.is_empty());
+        let of_node = || {
+            let mut nodes = std::env::split_paths(variable("PATH")?).map(|directory| directory.join("node"));
+            let node = nodes.find_map(|node| node.canonicalize().ok())?;
+            Some(node.parent()?.parent()?.to_path_buf())
+        };
+        let prefix = variable("PREFIX").map(PathBuf::from).or_else(of_node)?;
+        Some(prefix.join("etc/npmrc"))
     }
 
     /// What `npm config get registry` says, where there is an npm.
@@ -222,6 +236,23 @@ mod tests {
 
     async fn host(sought: Sought) -> String {
         sought.find().await.unwrap().upstream.hosts().collect::<Vec<_>>().join(" ")
+    }
+
+    #[tokio::test]
+    async fn npms_global_configuration_counts_least() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["bin", "etc", "home"] {
+            std::fs::create_dir(directory.path().join(name)).unwrap();
+        }
+        let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+        write("bin/node", "");
+        write("etc/npmrc", "registry=http://global.example/\n@s:registry=http://scope.example/\n");
+        let path = directory.path().join("bin").display().to_string();
+        let home = Some(directory.path().join("home"));
+        let sought = Sought { env: env(&[("PATH", &path)]), home, ..Sought::default() };
+        assert_eq!(host(sought.clone()).await, "global.example scope.example");
+        write("home/.npmrc", "registry=http://user.example/\n");
+        assert_eq!(host(sought).await, "scope.example user.example");
     }
 
     #[tokio::test]

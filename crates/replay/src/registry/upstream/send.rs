@@ -140,6 +140,9 @@ impl Upstream {
     }
 
     async fn send(&self, ask: &Ask<'_>, url: &Url) -> Result<Response, Error> {
+        let way = self.ways.to(url);
+        // Without the query, which may hold a signature.
+        tracing::debug!(method = %ask.method, host = host_of(url), path = url.path(), %way, "ask");
         let client = if ask.limit.is_some() { &self.text } else { &self.plain };
         let mut request = client.request(ask.method.clone(), url.clone()).header(ACCEPT, ask.accept);
         if ask.limit.is_none() {
@@ -154,7 +157,7 @@ impl Upstream {
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
-        request.send().await.map_err(|source| Error::transport(url, &self.ways.to(url), source))
+        request.send().await.map_err(|source| Error::transport(url, &way, source))
     }
 }
 
