@@ -22,14 +22,20 @@ import { fileURLToPath } from "node:url"
 const OUTPUT = fileURLToPath(new URL("../../", import.meta.url))
 // What OpenCode adds to every package.json by itself, in its own version.
 const LIBRARY = "@opencode-ai/plugin"
-// Of whoever loads something, all but packages, OpenCode itself (/$bunfs/) and what comes with it.
-const SOURCES = /^(?!.*\/node_modules\/)(?!\/\$bunfs\/)(?!.*-opencode-cache\/lib\/).*\.[cm]?[jt]sx?$/
+// Of whoever loads something, all but packages, OpenCode itself (/$bunfs/) and what comes with it. What is written in
+// JSX is the terminal interface's, and translated by it.
+const SOURCES = /^(?!.*\/node_modules\/)(?!\/\$bunfs\/)(?!.*-opencode-cache\/lib\/).*\.[cm]?[jt]s$/
+// The commands whose main thread loads tools and plugins. The terminal interface has a worker for that; its own plugins
+// are rewritten by itself on the main thread, which the first who asks for a file would keep it from (1.14.34 to 1.18.33).
+const SERVING = ["acp", "agent", "debug", "export", "github", "import", "mcp", "models", "run", "serve", "session", "stats", "web"]
 // An import with what it imports; or a comment or a text, in which nothing is an import.
 const IMPORT = new RegExp(
   [
     /(\bfrom\s*|\bimport\s*\(?\s*|\brequire(?:\.resolve)?\s*\(\s*|\bcreateRequire\s*\([^()]*\)\s*\(\s*)/,
     /(["'`])((?:@[\w.~-]+\/)?[\w~-][^"'`\\\s]*)\2/,
-    /|\/\*[^]*?\*\/|\/\/.*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\[^])*`/,
+    /|\/\*[^]*?\*\/|\/\/.*/,
+    // Unrolled: a bundle has texts of a megabyte.
+    /|"[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\\\n]*(?:\\.[^'\\\n]*)*'|`[^`\\]*(?:\\[^][^`\\]*)*`/,
   ].map((part) => part.source).join(""),
   "g",
 )
@@ -110,12 +116,20 @@ function elsewhere(file, specifier, required) {
 
 function rewritten(file, text, loader) {
   const imported = new Set(new Bun.Transpiler({ loader }).scanImports(text).map((one) => one.path))
+  const places = new Map()
+  const place = (specifier, required) => {
+    const key = `${required} ${specifier}`
+    if (!places.has(key)) places.set(key, elsewhere(file, specifier, required))
+    return places.get(key)
+  }
+  const bare = [...imported].filter((specifier) => !/^[./]/.test(specifier))
+  if (!text.includes("equire") && !bare.some((specifier) => place(specifier, false))) return text
   return text.replace(IMPORT, (whole, before, quote, specifier) => {
     if (before === undefined) return whole
     const required = /^(require|createRequire)/.test(before)
     if (!required && !imported.has(specifier)) return whole
-    const place = elsewhere(file, specifier, required)
-    return place === undefined ? whole : before + JSON.stringify(place)
+    const found = place(specifier, required)
+    return found === undefined ? whole : before + JSON.stringify(found)
   })
 }
 
@@ -144,7 +158,10 @@ const ONCE = Symbol.for("opencode-cache modules")
 try {
   if (globalThis.Bun && !globalThis[ONCE]) {
     globalThis[ONCE] = true
-    Bun.plugin({ name: "opencode-cache", setup: (build) => void build.onLoad({ filter: SOURCES }, load) })
+    const serves = !Bun.isMainThread || process.argv.slice(2).some((word) => SERVING.includes(word))
+    if (serves) {
+      Bun.plugin({ name: "opencode-cache", setup: (build) => void build.onLoad({ filter: SOURCES }, load) })
+    }
     if (Bun.isMainThread) reachWorkers()
   }
 } catch {}
