@@ -30,22 +30,11 @@ fn asked_for_pinned_and_held() {
     site.write("opencode-cache.toml", &wanted).unwrap();
     site.write("grammar", BYTES).unwrap();
 
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    let inside = runtime.enter();
-    let authority = Arc::new(Authority::new().unwrap());
-    site.write("company.pem", authority.ca_pem()).unwrap();
-    let body = Some((site.path("grammar"), BYTES.len() as u64));
-    let file = Recorded { status: 200, headers: BTreeMap::new(), body };
     let redirect =
         Recorded { status: 302, headers: BTreeMap::from([("location".into(), TODAY.into())]), body: None };
-    let answers = BTreeMap::from([(GRAMMAR.parse().unwrap(), redirect), (TODAY.parse().unwrap(), file)]);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let proxy = Proxy::serve(listener, authority, Mode::Replay(answers)).unwrap();
-    let mut command = site.command(&["lock"]);
-    command.env("HTTPS_PROXY", proxy.url()).env("NODE_EXTRA_CA_CERTS", site.path("company.pem"));
-    site::run(command).unwrap().succeeds();
-    runtime.block_on(proxy.shutdown());
-    drop(inside);
+    let body = Some((site.path("grammar"), BYTES.len() as u64));
+    let file = Recorded { status: 200, headers: BTreeMap::new(), body };
+    lock_behind_a_proxy(&site, BTreeMap::from([(GRAMMAR, redirect), (TODAY, file)]));
 
     let lock = Lock::parse(&site.read("opencode.lock.json").unwrap()).unwrap();
     let pinned = Sri::of(Algorithm::Sha512, BYTES.as_bytes());
@@ -60,4 +49,19 @@ fn asked_for_pinned_and_held() {
     let line = table.lines().find(|line| line.contains(GRAMMAR)).unwrap();
     let name = line.split('"').nth(3).unwrap();
     assert_eq!(fs::read_to_string(directory.join(name)).unwrap(), BYTES);
+}
+
+/// Locks where the world is behind a proxy that opens TLS with an authority of its own, and consists of `answers`.
+pub fn lock_behind_a_proxy(site: &Site, answers: BTreeMap<&str, Recorded>) {
+    let answers = answers.into_iter().map(|(address, answer)| (address.parse().unwrap(), answer)).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let _inside = runtime.enter();
+    let authority = Arc::new(Authority::new().unwrap());
+    site.write("company.pem", authority.ca_pem()).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = Proxy::serve(listener, authority, Mode::Replay(answers)).unwrap();
+    let mut command = site.command(&["lock"]);
+    command.env("HTTPS_PROXY", proxy.url()).env("NODE_EXTRA_CA_CERTS", site.path("company.pem"));
+    site::run(command).unwrap().succeeds();
+    runtime.block_on(proxy.shutdown());
 }

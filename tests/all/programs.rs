@@ -1,18 +1,26 @@
 //! Programs that OpenCode would download: a search works with no network and no `rg` on PATH, and a plain OpenCode's does not.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 
 use replay::llm::Script;
+use replay::proxy::Recorded;
 use serde_json::json;
 use testkit::desk::{Desk, MODEL, Outside};
 use testkit::output::Output;
+use testkit::site::Site;
 
 use crate::answers::NO_STALL;
+use crate::grammars::lock_behind_a_proxy;
 use crate::{Case, case};
 
 /// The module's cases.
-pub const CASES: &[Case] =
-    &[case("a_search_needs_no_rg_on_path", with_ours), case("a_plain_one_finds_nothing", plain)];
+pub const CASES: &[Case] = &[
+    case("a_search_needs_no_rg_on_path", with_ours),
+    case("a_plain_one_finds_nothing", plain),
+    case("from_its_own_release", from_its_own_release),
+];
 
 /// What is searched for.
 const NEEDLE: &str = "a-needle-of-the-project";
@@ -56,4 +64,43 @@ fn plain() {
     let answers = search(&desk, alone);
     assert!(answers.iter().any(|answer| !answer.contains(FILE)), "{answers:?}");
     assert!(desk.attempts().iter().any(|attempt| attempt.contains("github.com")), "{:?}", desk.attempts());
+}
+
+/// `ripgrep = "github"`: the release that the binary would download, for every system of the lock, where it is behind a redirect.
+fn from_its_own_release() {
+    let site = Site::provided();
+    let manifest = site.read("opencode-cache.toml").unwrap();
+    let kept = manifest.lines().filter(|line| !line.starts_with("providers") && !line.starts_with("plugins"));
+    let wanted = kept.collect::<Vec<_>>().join("\n") + "\nripgrep = \"github\"\n";
+    site.write("opencode-cache.toml", &wanted).unwrap();
+    let mut answers = BTreeMap::new();
+    let mut addresses = Vec::new();
+    for platform in ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-gnu"] {
+        let name = format!("ripgrep-15.1.0-{platform}");
+        site.write(&format!("{name}/rg"), &format!("#!/bin/sh\necho {platform}\n")).unwrap();
+        let archive = site.path(format!("{name}.tar.gz"));
+        let mut tar = Command::new("tar");
+        tar.arg("-czf").arg(&archive).arg("-C").arg(site.path("")).arg(&name);
+        assert!(tar.status().unwrap().success());
+        let size = archive.metadata().unwrap().len();
+        let address = format!("https://github.com/BurntSushi/ripgrep/releases/download/15.1.0/{name}.tar.gz");
+        let today = format!("https://release-assets.example/{name}?signature=x");
+        let redirect = Recorded {
+            status: 302,
+            headers: BTreeMap::from([("location".into(), today.clone())]),
+            body: None,
+        };
+        let file = Recorded { status: 200, headers: BTreeMap::new(), body: Some((archive, size)) };
+        answers.extend([(address.clone(), redirect), (today, file)]);
+        addresses.push(address);
+    }
+    lock_behind_a_proxy(&site, answers.iter().map(|(address, it)| (address.as_str(), it.clone())).collect());
+    let text = site.read("opencode.lock.json").unwrap();
+    assert!(addresses.iter().all(|address| text.contains(&format!("\"url\": \"{address}\""))), "{text}");
+    assert_eq!(site.run(&["lock", "--check"]).unwrap().code, Some(0));
+
+    site.run(&["build", "--offline"]).unwrap().succeeds();
+    let said = Command::new(site.path("result/cache/bin/rg")).output().unwrap().stdout;
+    let platform = format!("{}-unknown-linux", std::env::consts::ARCH);
+    assert!(String::from_utf8_lossy(&said).starts_with(&platform), "{said:?}");
 }

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::downloads::Outlet;
-use crate::progress::{Progress, timed};
+use crate::progress::{Event, Progress, timed};
 use crate::settle::TreeKind;
 use crate::stage::Stage;
 use crate::{emit, exercise, fills, parallel, settle, stage};
@@ -173,7 +173,12 @@ impl Capture {
             .map_err(|reason| failed(stage::Error::from(reason).into()))?;
         let outcome = exercise::perform(&mut stage, &exercise.kind, &url, &outlet, self.system).await;
         // What was asked in vain explains a failure better than OpenCode's own words.
-        judge(name, registry.shutdown().await, outlet.close().await)?;
+        let others = outlet.close().await;
+        for refused in &others.refused {
+            let note = format!("{name}: {} {} was not sent", refused.method, refused.url);
+            self.progress.event(Event::Note(&note));
+        }
+        judge(name, registry.shutdown().await, others)?;
         outcome.map_err(failed)?;
         let Some(directory) = exercise::directory(&exercise.kind) else {
             let (capture, name, output) = (self.clone(), name.clone(), output.to_path_buf());

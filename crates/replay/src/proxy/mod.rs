@@ -33,6 +33,8 @@ pub use forward::Forward;
 
 /// Notes of each kind that are kept; the first ones say what is wrong.
 const MAX_NOTES: usize = 4096;
+/// What is answered to a request that may change something out there.
+const NOT_SENT: &str = "not forwarded while recording";
 /// How long tunnels may take to end after a stop was asked for.
 const GRACE: Duration = Duration::from_secs(2);
 /// Headers of an answer that a client may need; all others are dropped, in a recording and in its replay.
@@ -102,7 +104,8 @@ pub struct ProxyFailure {
 pub struct ProxyFacts {
     /// Recording: what the world answered, in order.
     pub exchanges: Vec<Exchange>,
-    /// Recording: requests that are not forwarded (they could change something out there), each once.
+    /// Requests that are not forwarded while recording (they could change something out there), nor answered by a recording, each
+    /// once.
     pub refused: Vec<Attempt>,
     /// Recording: requests that the world failed to answer.
     pub failures: Vec<ProxyFailure>,
@@ -200,7 +203,12 @@ impl Hub {
             Mode::Block => self.blocked(&upstream::host_and_port(&url)),
             Mode::Replay(recording) => {
                 let asks = request.method() == Method::GET || request.method() == Method::HEAD;
-                match recording.get(&url).filter(|_| asks) {
+                match recording.get(&url) {
+                    // What was not sent while recording gets the answer that it got then.
+                    _ if !asks => {
+                        once(&mut self.facts().refused, Attempt::of(&url, &request));
+                        answer::error(StatusCode::BAD_GATEWAY, NOT_SENT)
+                    }
                     Some(recorded) => self.replay(recorded).await,
                     None => {
                         once(&mut self.facts().unrecorded, Attempt::of(&url, &request));
@@ -222,7 +230,7 @@ impl Hub {
             }
             Ok(None) => {
                 once(&mut self.facts().refused, attempt);
-                answer::error(StatusCode::BAD_GATEWAY, "not forwarded while recording")
+                answer::error(StatusCode::BAD_GATEWAY, NOT_SENT)
             }
             Err(error) => {
                 let response = answer::error(StatusCode::BAD_GATEWAY, &error.to_string());
