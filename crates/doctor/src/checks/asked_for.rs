@@ -73,11 +73,10 @@ fn is_enabled(case: &Case<'_>, id: &str) -> bool {
 fn unreadable(config: &Config, error: &config::Error) -> Finding {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}")).unwrap_or_default();
     let next = match error {
-        config::Error::Syntax { .. } | config::Error::Shape { .. } => {
-            "correct it: OpenCode does not start with it either"
-        }
-        _ => "make it a file that you can read, or do not name it",
+        config::Error::Read { .. } | config::Error::NotAFile { .. } => None,
+        other => other.hint(),
     };
+    let next = next.unwrap_or_else(|| "make it a file that you can read, or do not name it".to_owned());
     Finding::problem(error.code(), shown(&config.path), format!("{error}{cause}")).next(next)
 }
 
@@ -92,6 +91,16 @@ fn judge(case: &Case<'_>, config: &Config, used: Use, text: &str) -> Finding {
     if used == Use::Plugin && opencode::reads::BUILT_IN_PLUGINS.iter().any(|name| text.contains(name)) {
         return Finding::ok("asked-passed-over", subject, "is passed over: OpenCode has it built in");
     }
+    // Some of these are paths in a package, and no spec of npm's.
+    if used == Use::Provider && case.release.has(text) {
+        return Finding::ok("asked-built-in", subject, "is built into OpenCode");
+    }
+    let key = if used == Use::Provider { "providers" } else { "plugins" };
+    if text.contains("{env:") || text.contains("{file:") {
+        let text = "a variable or a file says what it is, and nothing of those gets into a lock";
+        return Finding::note("asked-replaced", subject, text)
+            .next(format!("name it in `{key}` in opencode-cache.toml too"));
+    }
     let spec: Spec = match text.parse::<Spec>().map_err(|error| error.to_string()) {
         Ok(spec) if opencode::registry_spec(&spec).is_ok() => spec,
         refused => {
@@ -102,7 +111,6 @@ fn judge(case: &Case<'_>, config: &Config, used: Use, text: &str) -> Finding {
                 .next("install it beside the configuration and name it as file:///…");
         }
     };
-    let key = if used == Use::Provider { "providers" } else { "plugins" };
     let capture = format!(
         "add {text} to `{key}` in opencode-cache.toml, then `opencode-cache lock` and `opencode-cache build`"
     );
@@ -124,19 +132,13 @@ fn judge(case: &Case<'_>, config: &Config, used: Use, text: &str) -> Finding {
         )
         .next(&capture);
     }
-    match (used, &case.release.built_in) {
-        (Use::Provider, Some(built_in)) if built_in.contains(text) => {
-            return Finding::ok("asked-built-in", subject, "is built into OpenCode");
-        }
-        (Use::Provider, None) => {
-            return Finding::note(
-                "asked-unknown",
-                subject,
-                "is either built into OpenCode or was not captured: the binary does not say",
-            )
-            .next("`opencode-cache verify --config` tries it");
-        }
-        _ => {}
+    if used == Use::Provider && case.release.built_in.is_none() {
+        return Finding::note(
+            "asked-unknown",
+            subject,
+            "is either built into OpenCode or was not captured: the binary does not say",
+        )
+        .next("`opencode-cache verify --config` tries it");
     }
     let asks = format!("{} asks for it, and it was not captured", config.path.display());
     if case.subject.is_offline() {

@@ -9,8 +9,9 @@ fn every_fate_of_a_package() {
     let stage = Stage::new();
     stage.configure(
         r#"{ // JSONC
-          "provider": { "a": { "npm": "@ai-sdk/fireworks" }, "b": { "npm": "@ai-sdk/xai" }, "c": { "npm": "@x/y" } },
-          "plugin": ["opencode-pty", ["own@1.0.0", {}], "none@1.0.0", "git+https://u:secret@h/x", "./here.ts", "./gone.ts",],
+          "provider": { "a": { "npm": "@ai-sdk/fireworks" }, "b": { "npm": "@ai-sdk/xai" }, "c": { "npm": "@x/y" },
+            "d": { "npm": "@ai-sdk/google-vertex/anthropic" } },
+          "plugin": ["opencode-pty", ["own@1.0.0", {}], "none@1.0.0", "git+https://u:secret@h/x", "./here.ts", "./gone.ts", "{env:PLUGIN}",],
         }"#,
     );
     stage.write("home/.config/opencode/here.ts", "");
@@ -22,12 +23,14 @@ fn every_fate_of_a_package() {
             "asked-captured provider SDK @ai-sdk/fireworks",
             "asked-built-in provider SDK @ai-sdk/xai",
             "asked-not-captured provider SDK @x/y",
+            "asked-built-in provider SDK @ai-sdk/google-vertex/anthropic",
             "asked-captured plugin opencode-pty",
             "asked-installed plugin own@1.0.0",
             "asked-not-captured plugin none@1.0.0",
             "asked-not-pinnable plugin git+https://h/x",
             "asked-local plugin ./here.ts",
             "asked-local-missing plugin ./gone.ts",
+            "asked-replaced plugin {env:PLUGIN}",
         ]
     );
     assert!(!format!("{:?}", stage.examine()).contains("secret"));

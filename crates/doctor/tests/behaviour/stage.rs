@@ -10,7 +10,8 @@ use opencode_cache_doctor::{Finding, Report, Request, Surroundings, examine};
 use tempfile::TempDir;
 
 /// What a release binary says of itself: a built-in SDK, its bun, and a catalogue.
-pub const BINARY: &str = "\"@ai-sdk/openai-compatible\":()=>import(\"x\"),\"@ai-sdk/xai\":()=>import(\"y\")\n\
+pub const BINARY: &str = "\"@ai-sdk/openai-compatible\":()=>import(\"x\"),\"@ai-sdk/xai\":()=>import(\"y\"),\
+    \"@ai-sdk/google-vertex/anthropic\":()=>import(\"z\")\n\
     Bun v1.3.14 (Linux x64 baseline)\nrelease_date:\"2020-01-02\",release_date:\"2019-12-31\"\n\
     {\"hub\":{id:\"hub\",env:[\"HUB_KEY\"],npm:\"hub-sdk\",name:\"Hub\"},x:{id:\"x\",env:[],npm:\"@ai-sdk/xai\"}}\n";
 
