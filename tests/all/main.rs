@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod answers;
+mod by_hand;
 mod catalogue;
 mod config_dirs;
 mod corpus;
@@ -70,6 +71,7 @@ const fn waiting(name: &'static str, check: fn()) -> Case {
 /// Every module's cases.
 const MODULES: &[(&str, &[Case])] = &[
     ("answers", answers::CASES),
+    ("by_hand", by_hand::CASES),
     ("grammars", grammars::CASES),
     ("hard_places", hard_places::CASES),
     ("catalogue", catalogue::CASES),
