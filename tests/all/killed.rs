@@ -1,6 +1,7 @@
 //! `kill -9` at any moment: what is there afterwards is whole or has no final name, and the next
 //! run completes.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -70,7 +71,8 @@ fn fetch_goes_on() {
 
 fn pinned_as(lock: &Lock, hex: &str) -> bool {
     let packages = lock.packages.values().map(|package| package.integrity.hex());
-    let mut all = packages.chain(lock.systems.values().map(|artifact| artifact.integrity.hex()));
+    let artifacts = lock.systems.values().chain(lock.programs.values().flat_map(BTreeMap::values));
+    let mut all = packages.chain(artifacts.map(|artifact| artifact.integrity.hex()));
     all.any(|pinned| pinned == hex)
 }
 
@@ -105,7 +107,9 @@ fn build_at_any_moment() {
     assert_eq!(site.stored(), [wanted], "something of the killed ones is left");
     let unpacked = walkdir::WalkDir::new(site.vendor().join("unpacked")).min_depth(2);
     let unpacked: Vec<_> = unpacked.into_iter().map(|entry| entry.unwrap().into_path()).collect();
-    assert_eq!(unpacked.len(), 1, "something of the killed ones is left: {unpacked:?}");
+    // OpenCode itself, and each program that comes along.
+    let programs = Lock::parse(&site.read("opencode.lock.json").unwrap()).unwrap().programs.len();
+    assert_eq!(unpacked.len(), 1 + programs, "something of the killed ones is left: {unpacked:?}");
     let temporary: Vec<_> =
         fs::read_dir(site.path("tmp")).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(temporary.len(), 0, "{temporary:?}");

@@ -110,7 +110,8 @@ pub fn path_of(id: &PackageId) -> String {
 fn files(lock: &Lock, vendor: &Vendor) -> BTreeMap<String, PathBuf> {
     let packages =
         lock.packages.iter().map(|(id, package)| (path_of(id), vendor.path_of(&package.integrity)));
-    let artifacts = lock.systems.values().filter_map(|artifact| match &artifact.source {
+    let programs = lock.programs.values().flat_map(BTreeMap::values);
+    let artifacts = lock.systems.values().chain(programs).filter_map(|artifact| match &artifact.source {
         ArtifactSource::Npm { package, version } => {
             Some((path_of(&package.at(version.clone())), vendor.path_of(&artifact.integrity)))
         }
