@@ -39,6 +39,8 @@ const IMPORT = new RegExp(
   ].map((part) => part.source).join(""),
   "g",
 )
+// The binary's own worker that colours code (1.14.34 to 1.17.18; 1.18.18 and later).
+const COLOURING = /\/(parser\.worker|opentui-tree-sitter-worker)\.js$/
 // How far up a package.json is looked for.
 const DEPTH = 64
 
@@ -145,9 +147,12 @@ function load({ path }) {
   }
 }
 
-// The TUI's server is a worker, which no preload reaches by itself.
+// The TUI's server is a worker, which no preload reaches by itself. The one that colours code is started when there is code
+// to colour, and by then 1.14.34 has loaded restore.mjs on this thread too, which takes back the variable that names ours.
 function reachWorkers() {
+  const colours = process.env.OTUI_TREE_SITTER_WORKER_PATH
   const construct = (worker, [url, options], target) => {
+    if (colours && COLOURING.test(String(url))) return Reflect.construct(worker, [colours, ...(options ? [options] : [])], target)
     const preload = [import.meta.url, ...[options?.preload ?? []].flat()]
     return Reflect.construct(worker, [url, { ...options, preload }], target)
   }
