@@ -30,7 +30,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::JoinSet;
 
 use crate::contents::{self, Contents};
-use crate::error::Kind;
+use crate::error::{Kind, chain};
 use crate::exercise;
 use crate::progress::{Progress, timed};
 use crate::{config, stage};
@@ -288,15 +288,4 @@ fn says(output: &[u8]) -> bool {
 
 fn tail(output: &[u8]) -> String {
     String::from_utf8_lossy(&output[output.len().saturating_sub(2000)..]).trim().to_owned()
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
