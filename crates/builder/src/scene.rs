@@ -2,6 +2,7 @@
 //! what it was told to. Starts nothing.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use lock::{ExerciseKind, Reply};
 use replay::llm::{Saying, Script};
@@ -18,6 +19,7 @@ pub fn script(kind: &ExerciseKind) -> Script {
     }
     if let ExerciseKind::Grammars { languages } = kind {
         script.answer = grammars::answer(languages);
+        script.thinks = Duration::from_secs(1);
     }
     script
 }

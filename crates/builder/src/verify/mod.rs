@@ -104,7 +104,11 @@ struct Finding {
 
 impl Finding {
     fn failed(summary: &str, error: &dyn std::error::Error) -> Self {
-        Self { summary: summary.into(), problems: vec![chain(error)] }
+        Self::wrong(summary, chain(error))
+    }
+
+    fn wrong(summary: &str, problem: impl Into<String>) -> Self {
+        Self { summary: summary.into(), problems: vec![problem.into()] }
     }
 }
 

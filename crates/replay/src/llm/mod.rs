@@ -232,6 +232,7 @@ impl Service for Desk {
         let before = self.offering.fetch_add(usize::from(!turn.tools.is_empty()), Ordering::Relaxed);
         let reply = self.script.reply(&turn, before);
         let number = self.note(turn.clone());
+        tokio::time::sleep(self.script.thinks).await;
         let answer = protocol.write(&asked, &turn, &reply, number);
         if self.script.pause.is_zero() || answer.end.is_empty() {
             return answer::bytes(StatusCode::OK, answer.content_type, [answer.body, answer.end].concat());

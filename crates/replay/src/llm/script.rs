@@ -19,6 +19,8 @@ pub struct Script {
     pub says: Vec<Saying>,
     /// The models that it lists.
     pub models: Vec<String>,
+    /// How long it thinks before it says anything. An interface that is still opening its session loses what is said at once (1.14.34).
+    pub thinks: Duration,
     /// How long a stream rests before its end. Real models never say everything at once, and some clients rely on that.
     pub pause: Duration,
 }
@@ -58,6 +60,7 @@ impl Script {
             rules: Vec::new(),
             says: Vec::new(),
             models: vec!["scripted".to_owned()],
+            thinks: Duration::ZERO,
             pause: Duration::ZERO,
         }
     }
