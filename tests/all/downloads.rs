@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use replay::proxy::{Authority, Mode, Proxy, ProxyFacts, Recorded};
+use replay::proxy::{Authority, Mode, Proxy, ProxyFacts, Recorded, RecordedBody};
 use testkit::cli::{Place, succeed, told};
 
 use crate::{Case, case};
@@ -69,7 +69,7 @@ fn behind_a_company_proxy(directory: &Path, work: impl FnOnce(&mut Command)) -> 
     let answer = Recorded {
         status: 200,
         headers: BTreeMap::from([("content-type".into(), "application/json".into())]),
-        body: Some((body, BODY.len() as u64)),
+        body: Some(RecordedBody::File(body, BODY.len() as u64)),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let _inside = runtime.enter();

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use lock::{Algorithm, Download, Lock, Sri};
-use replay::proxy::{Authority, Mode, Proxy, Recorded};
+use replay::proxy::{Authority, Mode, Proxy, Recorded, RecordedBody};
 use testkit::site::{self, Site};
 
 use crate::{Case, case};
@@ -32,7 +32,7 @@ fn asked_for_pinned_and_held() {
 
     let redirect =
         Recorded { status: 302, headers: BTreeMap::from([("location".into(), TODAY.into())]), body: None };
-    let body = Some((site.path("grammar"), BYTES.len() as u64));
+    let body = Some(RecordedBody::File(site.path("grammar"), BYTES.len() as u64));
     let file = Recorded { status: 200, headers: BTreeMap::new(), body };
     lock_behind_a_proxy(&site, BTreeMap::from([(GRAMMAR, redirect), (TODAY, file)]));
 

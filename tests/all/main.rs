@@ -29,6 +29,7 @@ mod ordinary_user;
 mod programs;
 mod protocols;
 mod registry;
+mod releases;
 mod relock;
 mod servers;
 mod systems;
@@ -95,6 +96,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("programs", programs::CASES),
     ("protocols", protocols::CASES),
     ("registry", registry::CASES),
+    ("releases", releases::CASES),
     ("relock", relock::CASES),
     ("systems", systems::CASES),
     ("servers", servers::CASES),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use replay::llm::Script;
-use replay::proxy::Recorded;
+use replay::proxy::{Recorded, RecordedBody};
 use serde_json::json;
 use testkit::desk::{Desk, MODEL, Outside};
 use testkit::output::Output;
@@ -90,7 +90,8 @@ fn from_its_own_release() {
             headers: BTreeMap::from([("location".into(), today.clone())]),
             body: None,
         };
-        let file = Recorded { status: 200, headers: BTreeMap::new(), body: Some((archive, size)) };
+        let file =
+            Recorded { status: 200, headers: BTreeMap::new(), body: Some(RecordedBody::File(archive, size)) };
         answers.extend([(address.clone(), redirect), (today, file)]);
         addresses.push(address);
     }

@@ -112,6 +112,10 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Exercise { source: exercise::Error::Stage(source), .. } => source.hint(),
+            Self::Exercise {
+                source: source @ (exercise::Error::NoUnpacker { .. } | exercise::Error::OtherSystem { .. }),
+                ..
+            } => source.hint(),
             Self::Unrecorded { .. } | Self::Resolved { .. } | Self::Exercise { .. } => Some(
                 "the lock does not fit its OpenCode any more: run `opencode-cache lock --refresh`".into(),
             ),

@@ -6,11 +6,12 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use lock::{Download, HttpsUrl, Lock, Sri};
-use replay::proxy::{Authority, Exchange, Forward, Mode, Proxy, ProxyFacts, Recorded};
+use replay::proxy::{Authority, Exchange, Forward, Mode, Proxy, ProxyFacts, Recorded, RecordedBody};
 use replay::registry::npmrc::Settings;
 use replay::vendor::Vendor;
 use url::Url;
 
+use crate::opencode::latest;
 use crate::stage::{self, Stage};
 
 /// Where OpenCode finds the throw-away authority's certificate, inside. Outside of what is captured.
@@ -31,7 +32,9 @@ impl Outlet {
     pub fn record(stage: &mut Stage, settings: &Settings, vendor: &Vendor) -> Result<Self, String> {
         // A request that may change something out there is nobody's to send in our name.
         let posts = std::collections::BTreeSet::new();
-        let forward = Forward::new(settings, vendor.clone(), posts).map_err(|error| error.to_string())?;
+        let forward = Forward::new(settings, vendor.clone(), posts)
+            .map_err(|error| error.to_string())?
+            .reducing(latest::reduced);
         Self::open(stage, Mode::Record(Box::new(forward)))
     }
 
@@ -108,6 +111,9 @@ pub fn recorded(facts: &ProxyFacts) -> (BTreeMap<HttpsUrl, Download>, Vec<String
 fn download(exchange: &Exchange) -> Download {
     let location =
         exchange.headers.get("location").and_then(|to| exchange.url.join(to).ok()?.as_str().parse().ok());
+    if let Some(text) = exchange.shown.clone() {
+        return Download::Text { text, headers: exchange.headers.clone() };
+    }
     match (exchange.status, location) {
         (200, _) => Download::File {
             integrity: exchange.integrity.clone(),
@@ -131,7 +137,7 @@ pub fn pinned<'l>(lock: &'l Lock, url: &HttpsUrl) -> Option<&'l Sri> {
         match download {
             Download::File { integrity, .. } => return Some(integrity),
             Download::Redirect { location, .. } => download = lock.downloads.get(location)?,
-            Download::Absent { .. } => return None,
+            Download::Text { .. } | Download::Absent { .. } => return None,
         }
     }
     None
@@ -144,7 +150,12 @@ fn answers(lock: &Lock, vendor: &Vendor) -> BTreeMap<Url, Recorded> {
             Download::File { integrity, size, headers } => Recorded {
                 status: 200,
                 headers: headers.clone(),
-                body: Some((vendor.path_of(integrity), *size)),
+                body: Some(RecordedBody::File(vendor.path_of(integrity), *size)),
+            },
+            Download::Text { text, headers } => Recorded {
+                status: 200,
+                headers: headers.clone(),
+                body: Some(RecordedBody::Text(text.clone())),
             },
             Download::Redirect { status, location } => Recorded {
                 status: *status,

@@ -9,9 +9,8 @@ use replay::llm::{Script, ScriptedLlm};
 use serde_json::{Value, json};
 
 use crate::downloads::Outlet;
-use crate::opencode::servers::{self, Way};
 use crate::stage::{self, Server, Stage};
-use crate::{fills, grammars, opencode, scene, settle};
+use crate::{grammars, opencode, scene, server_install, settle};
 
 /// How long OpenCode may take to install what one exercise wants. A cold record over a slow line
 /// was seen to take a minute; a bound keeps a silent registry from holding a build for ever.
@@ -21,7 +20,7 @@ const GRACE: Duration = Duration::from_secs(3);
 /// How often is looked whether the trees are whole.
 const LOOK: Duration = Duration::from_millis(30);
 /// How long a user's own command may run.
-const COMMAND_TIME: Duration = Duration::from_secs(300);
+pub(crate) const COMMAND_TIME: Duration = Duration::from_secs(300);
 /// How much of a user's command's output is kept, in bytes.
 const COMMAND_OUTPUT: usize = 64 * 1024;
 
@@ -65,6 +64,32 @@ pub enum Error {
         /// The cause.
         source: std::io::Error,
     },
+    /// What OpenCode would unpack a language server with is not there.
+    #[error("install the language server {server}: OpenCode unpacks it with {program}, which is not on PATH")]
+    NoUnpacker {
+        /// The server's id.
+        server: String,
+        /// The program.
+        program: &'static str,
+    },
+    /// A released language server is asked for on behalf of another system.
+    #[error(
+        "install the language server {server} for {system}: OpenCode downloads releases for the system that it runs on only"
+    )]
+    OtherSystem {
+        /// The server's id.
+        server: String,
+        /// The system.
+        system: System,
+    },
+    /// A link inside could not be made.
+    #[error("link {} inside the sandbox", path.display())]
+    Link {
+        /// What it leads to.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// This kind is not performed by this version.
     #[error("perform {kind}: not supported for this version of OpenCode yet")]
     Unsupported {
@@ -81,6 +106,9 @@ impl Error {
             Self::Incomplete { .. } => "exercise-incomplete",
             Self::Command { .. } => "exercise-command",
             Self::Listen { .. } => "exercise-listen",
+            Self::NoUnpacker { .. } => "language-server-unpacker",
+            Self::OtherSystem { .. } => "language-server-other-system",
+            Self::Link { .. } => "exercise-link",
             Self::Unsupported { .. } => "exercise-unsupported",
         }
     }
@@ -89,6 +117,8 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Stage(error) => error.hint(),
+            Self::OtherSystem { system, .. } => Some(format!("lock and build it on a machine of {system}")),
+            Self::NoUnpacker { program, .. } => Some(format!("install {program}")),
             Self::Incomplete { .. } => {
                 Some("is the package's name right, and does its newest version install?".into())
             }
@@ -139,7 +169,7 @@ pub async fn perform(
     let env: Vec<(String, String)> = env.into_iter().collect();
     let result = match kind {
         ExerciseKind::Command(wanted) => command(stage, &wanted.run, &env).await.map(|()| Outcome::Filled),
-        ExerciseKind::LanguageServer { server } => language_server(stage, server, &env).await,
+        ExerciseKind::LanguageServer { server } => server_install::perform(stage, server, &env, system).await,
         ExerciseKind::Grammars { languages } => grammars::draw(stage, languages, &env).await,
         ExerciseKind::SharedTree { .. } => Err(Error::Unsupported { kind: kind.as_str() }),
         _ => through_server(stage, kind, &env).await,
@@ -168,33 +198,6 @@ pub(crate) fn environment(
     env.extend(opencode::populate_environment(registry, system));
     env.extend(outlet.environment().iter().cloned());
     env.into_iter().collect()
-}
-
-/// Has OpenCode start a language server, which it installs first.
-async fn language_server(stage: &Stage, id: &str, env: &[(String, String)]) -> Result<Outcome, Error> {
-    let server = servers::find(id).ok_or(Error::Unsupported { kind: "language-server" })?;
-    let file = server.files.first().map(|(path, _)| *path).unwrap_or_default();
-    let [debug, lsp, diagnostics] = servers::ARGUMENTS;
-    let tree = match server.way {
-        Way::Npm { package, .. } => Some(stage.sandbox().outside(stage::package_directory(package))),
-        _ => None,
-    };
-    // Whether the server runs here is not the question: it may want a runtime that this sandbox does not have.
-    let installed = tree.clone();
-    let done = move || installed.as_deref().is_some_and(settle::is_whole);
-    let output = stage.run_until(&[debug, lsp, diagnostics, file], env, done, COMMAND_TIME).await?;
-    let whole = match tree {
-        Some(tree) => settle::is_whole(&tree),
-        None => fills::left(stage, &[]).is_ok_and(|left| !left.fills.is_empty()),
-    };
-    if whole {
-        return Ok(Outcome::Filled);
-    }
-    Err(Error::Incomplete {
-        what: format!("the language server {id}"),
-        reason: "OpenCode gave up".into(),
-        output,
-    })
 }
 
 /// Writes what OpenCode finds in its config directory and in its project.

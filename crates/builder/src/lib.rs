@@ -46,12 +46,14 @@ pub mod release;
 mod resolve;
 mod scene;
 mod screen;
+mod server_install;
 mod servers;
 mod settle;
 mod stage;
 mod terminal;
 mod tree_sitter;
 mod trial;
+
 pub mod verify;
 
 pub use build::{Build, Built};

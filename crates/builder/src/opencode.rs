@@ -4,6 +4,7 @@
 //! runs anything. Every fact is checked against the real binary by `build` (the captured trees
 //! must be whole) and by `verify`.
 
+pub mod latest;
 pub mod reads;
 pub mod servers;
 

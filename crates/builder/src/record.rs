@@ -24,6 +24,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::generation::Generation;
+use crate::opencode::servers;
 use crate::plan::Wishes;
 use crate::progress::{Event, Progress, timed};
 use crate::registry::Registry;
@@ -231,7 +232,8 @@ impl Recording<'_> {
         let Recorded { name, kind, record, resolved, fills, others, proof, notes: own } = recorded;
         let (downloads, notes) = downloads::recorded(&others);
         lock.downloads.extend(downloads);
-        for note in notes.into_iter().chain(own) {
+        let own_system = Self::only_here(lock, &kind);
+        for note in notes.into_iter().chain(own).chain(own_system) {
             self.progress.event(Event::Note(&format!("{name}: {note}")));
         }
         let tags = tags(&kind, &record, &resolved);
@@ -243,6 +245,18 @@ impl Recording<'_> {
         }
         lock.exercises.insert(name, Exercise { kind, tags, absent, packages: resolved, fills, proof });
         Ok(())
+    }
+
+    /// OpenCode downloads a released language server for the system that it runs on only.
+    fn only_here(lock: &Lock, kind: &ExerciseKind) -> Option<String> {
+        let ExerciseKind::LanguageServer { server } = kind else { return None };
+        let host = binary::host().ok()?;
+        let others: Vec<String> =
+            lock.systems.keys().filter(|system| **system != host).map(System::to_string).collect();
+        if others.is_empty() || !servers::is_released(server) {
+            return None;
+        }
+        Some(format!("captured for this machine's system only; a build for {} fails", others.join(", ")))
     }
 
     async fn pin(

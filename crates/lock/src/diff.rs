@@ -250,6 +250,9 @@ fn facts(lock: &Lock) -> Vec<Fact> {
                 let detail = format!("{integrity} {headers:?}");
                 About::Download.fact(url, 200).detail(detail).bytes(*size)
             }
+            Download::Text { text, headers } => {
+                About::Download.fact(url, 200).detail(format!("{text} {headers:?}"))
+            }
             Download::Redirect { status, location } => {
                 About::Download.fact(url, format!("{status} {location}"))
             }

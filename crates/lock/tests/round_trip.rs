@@ -159,7 +159,9 @@ fn downloads() -> impl Strategy<Value = BTreeMap<HttpsUrl, Download>> {
     let header = ("[a-z-]{1,6}", text());
     let file = (sri(), any::<u64>(), btree_map(header.0, header.1, 0..3))
         .prop_map(|(integrity, size, headers)| Download::File { integrity, size, headers });
-    let answer = prop_oneof![file, (400u16..500).prop_map(|status| Download::Absent { status })];
+    let written = (text(), btree_map(("[a-z-]{1,6}").prop_map(String::from), text(), 0..3))
+        .prop_map(|(text, headers)| Download::Text { text, headers });
+    let answer = prop_oneof![file, written, (400u16..500).prop_map(|status| Download::Absent { status })];
     (btree_map(url(), answer, 0..3), url(), 300u16..400).prop_map(|(mut downloads, from, status)| {
         if let Some(location) = downloads.keys().next().cloned() {
             downloads.entry(from).or_insert(Download::Redirect { status, location });

@@ -13,5 +13,6 @@ pub mod desk;
 pub mod http;
 pub mod internet;
 pub mod output;
+pub mod releases;
 pub mod site;
 pub mod tarballs;

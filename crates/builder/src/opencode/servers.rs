@@ -12,14 +12,33 @@ pub enum Way {
         /// servers are allowed. `None`: it always looks at the package alone.
         executable: Option<&'static str>,
     },
-    /// It unpacks a release into `bin` of its cache directory.
-    Release {
-        /// What it looks for in `bin` where downloads are not allowed and the release puts it elsewhere, and where: `{cpu}` is
-        /// `x64` or `arm64`.
-        executable: Option<(&'static str, &'static str)>,
-    },
+    /// It downloads a release and unpacks it into `bin` of its cache directory (the code of 1.14.34, 1.18.18 and 1.18.33).
+    Release(Release),
     /// It cannot be captured, because of this.
     Refused(&'static str),
+}
+
+/// A server that is released as an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Release {
+    /// The program that it starts then, below `bin`: `{cpu}` is `x64` or `arm64`, and a `*` stands for the release's tag.
+    pub program: &'static str,
+    /// What has to lie in `bin` so that it is found there once `bin` holds links.
+    pub found: Found,
+    /// The machine's programs that it unpacks the archive with.
+    pub unpackers: &'static [&'static str],
+}
+
+/// How a released server is found when nothing is downloaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// Where the release puts it.
+    There,
+    /// As a link of this name to it.
+    Linked(&'static str),
+    /// By a script of this name that starts it with these arguments before others: `$kept` is a directory of the user's own
+    /// below their cache directory.
+    Started(&'static str, &'static [&'static str]),
 }
 
 /// A server.
@@ -52,11 +71,25 @@ const fn npm(
 
 const fn release(
     id: &'static str,
-    executable: Option<(&'static str, &'static str)>,
+    program: &'static str,
+    unpackers: &'static [&'static str],
     files: &'static [(&'static str, &'static str)],
 ) -> Server {
-    Server { id, way: Way::Release { executable }, files }
+    Server { id, way: Way::Release(Release { program, found: Found::There, unpackers }), files }
 }
+
+const fn found(as_what: Found, server: Server) -> Server {
+    match server.way {
+        Way::Release(release) => {
+            Server { way: Way::Release(Release { found: as_what, ..release }), ..server }
+        }
+        _ => server,
+    }
+}
+
+/// How it unpacks a zip, and a tar.gz.
+const ZIP: &[&str] = &["unzip"];
+const TAR_GZ: &[&str] = &["tar", "gzip"];
 
 const fn refused(id: &'static str, way: Way) -> Server {
     Server { id, way, files: &[] }
@@ -67,7 +100,11 @@ pub const SERVERS: &[Server] = &[
     npm("astro", "@astrojs/language-server", Some("astro-ls"), &[("sample.astro", "<p>x</p>\n"), TYPESCRIPT]),
     npm("bash", "bash-language-server", Some("bash-language-server"), &[("sample.sh", "echo\n")]),
     refused("biome", OF_THE_PROJECT),
-    release("clangd", None, &[("sample.c", "int x;\n")]),
+    // It looks into directories `clangd_…`, and takes a link to one for none.
+    found(
+        Found::Linked("clangd"),
+        release("clangd", "clangd_*/bin/clangd", ZIP, &[("sample.c", "int x;\n")]),
+    ),
     refused("clojure-lsp", OF_THE_MACHINE),
     refused("csharp", INSTALLED_BY_DOTNET),
     refused("dart", OF_THE_MACHINE),
@@ -87,11 +124,16 @@ pub const SERVERS: &[Server] = &[
     npm("intelephense", "intelephense", Some("intelephense"), &[("sample.php", "<?php\n")]),
     refused("jdtls", Way::Refused("it writes into its own directory, and wants a Java of the machine's")),
     refused("julials", OF_THE_MACHINE),
-    release("kotlin-ls", None, &[("sample.kt", "val x = 1\n")]),
-    release(
-        "lua-ls",
-        Some(("lua-language-server", "lua-language-server-{cpu}-linux/bin/lua-language-server")),
-        &[("sample.lua", "x = 1\n")],
+    release("kotlin-ls", "kotlin-ls/kotlin-lsp.sh", ZIP, &[("sample.kt", "val x = 1\n")]),
+    // Left to itself it writes beside its program, which lies in an output.
+    found(
+        Found::Started("lua-language-server", &["--logpath=$kept/log", "--metapath=$kept/meta"]),
+        release(
+            "lua-ls",
+            "lua-language-server-{cpu}-linux/bin/lua-language-server",
+            TAR_GZ,
+            &[("sample.lua", "x = 1\n")],
+        ),
     ),
     refused("nixd", OF_THE_MACHINE),
     refused("ocaml-lsp", OF_THE_MACHINE),
@@ -103,9 +145,9 @@ pub const SERVERS: &[Server] = &[
     refused("rust", OF_THE_MACHINE),
     refused("sourcekit-lsp", OF_THE_MACHINE),
     npm("svelte", "svelte-language-server", Some("svelteserver"), &[("sample.svelte", "<p>x</p>\n")]),
-    release("terraform", None, &[("sample.tf", "\n")]),
-    release("texlab", None, &[("sample.tex", "x\n")]),
-    release("tinymist", None, &[("sample.typ", "x\n")]),
+    release("terraform", "terraform-ls", ZIP, &[("sample.tf", "\n")]),
+    release("texlab", "texlab", TAR_GZ, &[("sample.tex", "x\n")]),
+    release("tinymist", "tinymist", TAR_GZ, &[("sample.typ", "x\n")]),
     refused("ty", OF_THE_MACHINE),
     npm("typescript", "typescript-language-server", None, &[("sample.ts", "const x = 1\n"), TYPESCRIPT]),
     npm(
@@ -171,6 +213,11 @@ pub fn find(id: &str) -> Option<&'static Server> {
     SERVERS.iter().find(|server| server.id == id)
 }
 
+/// Whether OpenCode downloads a server as a release.
+pub fn is_released(id: &str) -> bool {
+    matches!(find(id).map(|server| server.way), Some(Way::Release(_)))
+}
+
 /// OpenCode's arguments that start the server of a file.
 pub const ARGUMENTS: [&str; 3] = ["debug", "lsp", "diagnostics"];
 
@@ -185,6 +232,9 @@ mod tests {
     fn servers_are_in_order_and_those_that_can_be_captured_have_a_project() {
         assert!(SERVERS.is_sorted_by_key(|server| server.id));
         for server in SERVERS {
+            if let Way::Release(release) = server.way {
+                assert!(!release.unpackers.is_empty() && !release.program.is_empty(), "{}", server.id);
+            }
             assert_eq!(server.files.is_empty(), matches!(server.way, Way::Refused(_)), "{}", server.id);
         }
         assert!(find("pyright").is_some() && find("pyrigth").is_none());

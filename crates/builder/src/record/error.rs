@@ -38,6 +38,16 @@ pub enum Error {
         /// The cause.
         source: Arc<replay::vendor::Error>,
     },
+    /// A host said no to what OpenCode wanted to download.
+    #[error("record {name}: {url} answered {status}")]
+    Refused {
+        /// The exercise.
+        name: ExerciseName,
+        /// Host and path.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+    },
     /// The registry wants credentials, or other ones.
     #[error("record {name}: ask {host} for {package}: {}", resolve::refusal(*status))]
     Forbidden {
@@ -161,6 +171,7 @@ impl Error {
             Self::Binary(error) => error.code(),
             Self::Exercise { source, .. } => source.code(),
             Self::Upstream { source, .. } => source.code(),
+            Self::Refused { .. } => "download-refused",
             Self::Forbidden { .. } => "registry-forbidden",
             Self::Unpinnable { .. } => "package-unpinnable",
             Self::Pinned { .. } => "pin-breaks-exercise",
@@ -185,6 +196,10 @@ impl Error {
             Self::Binary(error) => error.hint(),
             Self::Exercise { source, .. } => source.hint(),
             Self::Upstream { source, .. } => source.hint(),
+            Self::Refused { status: 403 | 429, .. } => {
+                Some("such hosts limit how often they are asked: try again later, or from another address".into())
+            }
+            Self::Refused { .. } => Some("OpenCode may be too old for what is there today, or too new".into()),
             Self::Provider(error) => error.hint(),
             Self::Program(error) => error.hint(),
             Self::Count(error) => error.hint(),

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use lock::{ExerciseKind, ExerciseName, Fill, PackageId, PackageName, Proof, Sri, System, Version, Want};
 use replay::proxy::ProxyFacts;
@@ -92,6 +93,9 @@ impl One {
         let (outcome, verdict) = match performed {
             Ok(performed) => performed,
             Err(source) => {
+                if let Some(error) = self.kept_from(kind, &others) {
+                    return Err(error);
+                }
                 return Err(refused(kind, &record)
                     .map_or_else(|| self.pinned(sight, &record, failed(source)), Error::Resolve));
             }
@@ -119,6 +123,21 @@ impl One {
         let recorded =
             Recorded { name, kind, record, resolved, fills, others, proof: None, notes: Vec::new() };
         Ok((recorded, verdict))
+    }
+
+    /// What kept OpenCode from downloading a language server.
+    fn kept_from(&self, kind: &ExerciseKind, others: &ProxyFacts) -> Option<Error> {
+        if !matches!(kind, ExerciseKind::LanguageServer { .. }) {
+            return None;
+        }
+        let name = self.name.clone();
+        if let Some(failure) = others.failures.first() {
+            let package = failure.url.host_str().unwrap_or_default().to_owned();
+            return Some(Error::Upstream { name, package, source: Arc::clone(&failure.error) });
+        }
+        let refused = others.exchanges.iter().find(|exchange| exchange.status >= 400)?;
+        let url = format!("{}{}", refused.url.host_str().unwrap_or_default(), refused.url.path());
+        Some(Error::Refused { name, url, status: refused.status })
     }
 
     async fn perform(

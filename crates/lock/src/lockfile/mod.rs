@@ -160,6 +160,13 @@ pub enum Download {
         /// The answer's headers that a client may look at, names in lower case.
         headers: BTreeMap<String, String>,
     },
+    /// A text (status 200) that moves out there, so that it stands in the lock itself: what the latest release of something is.
+    Text {
+        /// The body.
+        text: String,
+        /// As a file's.
+        headers: BTreeMap<String, String>,
+    },
     /// Another address (a status from 300 to 399).
     Redirect {
         /// The status.

@@ -208,10 +208,17 @@ fn download(node: &Node) -> Outcome<Download> {
     const WHAT: &str = "the download";
     let status_node = match node.member("status") {
         Some(status) => status,
-        None => Record::of(node, WHAT, &["status", "integrity", "size", "headers", "location"])?
+        None => Record::of(node, WHAT, &["status", "integrity", "size", "text", "headers", "location"])?
             .required("status")?,
     };
     match whole::<u16>(status_node, "the status")? {
+        200 if node.member("text").is_some() => {
+            let record = Record::of(node, WHAT, &["status", "text", "headers"])?;
+            Ok(Download::Text {
+                text: string(record.required("text")?, "the text")?.to_owned(),
+                headers: headers(record.required("headers")?)?,
+            })
+        }
         200 => {
             let record = Record::of(node, WHAT, &["status", "integrity", "size", "headers"])?;
             Ok(Download::File {

@@ -157,6 +157,11 @@ fn download(page: &mut Page, download: &Download) {
             page.field("size", size);
             page.texts("headers", headers);
         }
+        Download::Text { text, headers } => {
+            page.field("status", 200);
+            page.text("text", text);
+            page.texts("headers", headers);
+        }
         Download::Redirect { status, location } => {
             page.field("status", status);
             page.text("location", location);

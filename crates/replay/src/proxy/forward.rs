@@ -7,7 +7,7 @@ use hyper::header::{HeaderMap, HeaderName};
 use hyper::{Method, Request};
 use url::Url;
 
-use super::{Exchange, KEPT_HEADERS, Recorded};
+use super::{Exchange, KEPT_HEADERS, Recorded, RecordedBody};
 use crate::answer;
 use crate::registry::npmrc::Settings;
 use crate::registry::upstream::{self, Bounds, MAX_DOWNLOAD, PROXY_CREDENTIALS, Ways};
@@ -39,6 +39,12 @@ const DROPPED_HEADERS: [&str; 17] = [
 /// Tries of a question that may be asked again.
 const TRIES: u32 = 3;
 
+/// Largest body that may be reduced, in bytes.
+const MAX_REDUCED: u64 = 4 * 1024 * 1024;
+
+/// What of an answer a client is to be shown, where not all of it: by its address and its body.
+pub type Reduce = fn(&Url, &[u8]) -> Option<String>;
+
 /// How a recording proxy reaches the world.
 #[derive(Debug)]
 pub struct Forward {
@@ -46,6 +52,7 @@ pub struct Forward {
     ways: Ways,
     vendor: Vendor,
     posts: BTreeSet<String>,
+    reduce: Reduce,
 }
 
 impl Forward {
@@ -61,7 +68,13 @@ impl Forward {
     ) -> Result<Self, upstream::Error> {
         let client = upstream::client(settings, Bounds::default(), false)
             .map_err(|source| upstream::Error::Client { source })?;
-        Ok(Self { client, ways: Ways::of(settings), vendor, posts })
+        Ok(Self { client, ways: Ways::of(settings), vendor, posts, reduce: |_, _| None })
+    }
+
+    /// The same, showing clients of an answer only what `reduce` says, where it says something.
+    #[must_use]
+    pub fn reducing(self, reduce: Reduce) -> Self {
+        Self { reduce, ..self }
     }
 
     /// Forwards a request and keeps the answer; `None` where it is not to be forwarded.
@@ -113,19 +126,32 @@ impl Forward {
         let headers = kept(response.headers());
         let download = upstream::Download::new(url, &way, response);
         let stored = self.vendor.put_download(&what, download, None, MAX_DOWNLOAD).await?;
-        Ok(Exchange {
+        let mut exchange = Exchange {
             method: method.to_string(),
             url: url.clone(),
             status,
             headers,
             integrity: stored.integrity,
             size: stored.size,
-        })
+            shown: None,
+        };
+        if method == Method::GET && status == 200 && stored.size <= MAX_REDUCED {
+            let read = tokio::fs::read(&stored.path).await;
+            let body = read.map_err(|source| vendor::Error::unreadable(&stored.path, source))?;
+            exchange.shown = (self.reduce)(url, &body);
+        }
+        if exchange.shown.is_some() {
+            // The others are about the whole.
+            exchange.headers.retain(|name, _| name == "content-type");
+        }
+        Ok(exchange)
     }
 
     /// What a client is to see of an answer: exactly what a replay will show.
     pub(super) fn recorded(&self, exchange: &Exchange) -> Recorded {
-        let body = (exchange.size > 0).then(|| (self.vendor.path_of(&exchange.integrity), exchange.size));
+        let file = || RecordedBody::File(self.vendor.path_of(&exchange.integrity), exchange.size);
+        let whole = || (exchange.size > 0).then(file);
+        let body = exchange.shown.clone().map(RecordedBody::Text).or_else(whole);
         Recorded { status: exchange.status, headers: exchange.headers.clone(), body }
     }
 }

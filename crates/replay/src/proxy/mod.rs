@@ -29,7 +29,7 @@ mod forward;
 mod tunnel;
 
 pub use authority::{Authority, AuthorityError};
-pub use forward::Forward;
+pub use forward::{Forward, Reduce};
 
 /// Notes of each kind that are kept; the first ones say what is wrong.
 const MAX_NOTES: usize = 4096;
@@ -49,8 +49,17 @@ pub struct Recorded {
     /// The headers that matter, in lower case: `content-type`, `content-encoding`, `content-disposition`, `location`, `etag`,
     /// `last-modified`.
     pub headers: BTreeMap<String, String>,
-    /// The body's file and its pinned size in bytes; `None` = an empty body.
-    pub body: Option<(PathBuf, u64)>,
+    /// The body; `None` = an empty one.
+    pub body: Option<RecordedBody>,
+}
+
+/// The body of a recorded answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RecordedBody {
+    /// This file, of this pinned size in bytes.
+    File(PathBuf, u64),
+    /// This text.
+    Text(String),
 }
 
 /// What the proxy does with a request.
@@ -79,6 +88,8 @@ pub struct Exchange {
     pub integrity: Sri,
     /// The body's size in bytes.
     pub size: u64,
+    /// What the client was shown in place of the body: what matters of it.
+    pub shown: Option<String>,
 }
 
 /// A request that got no answer.
@@ -254,13 +265,16 @@ impl Hub {
         };
         let mut response = match &recorded.body {
             None => answer::bytes(status, "application/octet-stream", ""),
-            Some((path, size)) => match answer::file(path, *size, "application/octet-stream").await {
-                Ok(response) => response,
-                Err(error) => {
-                    self.facts().unreadable.insert(path.clone(), error.to_string());
-                    return answer::error(StatusCode::BAD_GATEWAY, "the recorded body cannot be read");
+            Some(RecordedBody::Text(text)) => answer::bytes(status, "application/octet-stream", text.clone()),
+            Some(RecordedBody::File(path, size)) => {
+                match answer::file(path, *size, "application/octet-stream").await {
+                    Ok(response) => response,
+                    Err(error) => {
+                        self.facts().unreadable.insert(path.clone(), error.to_string());
+                        return answer::error(StatusCode::BAD_GATEWAY, "the recorded body cannot be read");
+                    }
                 }
-            },
+            }
         };
         *response.status_mut() = status;
         response.headers_mut().remove(hyper::header::CONTENT_TYPE);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use replay::proxy::{Attempt, Authority, Forward, Mode, Proxy, ProxyFacts, Recorded};
+use replay::proxy::{Attempt, Authority, Forward, Mode, Proxy, ProxyFacts, Recorded, RecordedBody};
 use replay::vendor::Vendor;
 use url::Url;
 
@@ -33,7 +33,7 @@ fn recorded(directory: &Path, name: &str, status: u16, headers: &[(&str, &str)],
     Recorded {
         status,
         headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-        body: Some((path, body.len() as u64)),
+        body: Some(RecordedBody::File(path, body.len() as u64)),
     }
 }
 
@@ -109,7 +109,7 @@ async fn a_replay_answers_what_was_recorded_and_nothing_else() {
     assert_eq!(facts.exchanges[1].headers["location"], PAGES[0]);
 
     let recording = facts.exchanges.iter().map(|exchange| {
-        let body = Some((vendor.get(&exchange.integrity).unwrap(), exchange.size));
+        let body = Some(RecordedBody::File(vendor.get(&exchange.integrity).unwrap(), exchange.size));
         (exchange.url.clone(), Recorded { status: exchange.status, headers: exchange.headers.clone(), body })
     });
     let replay = Proxy::serve(listener(), Arc::clone(&authority), Mode::Replay(recording.collect())).unwrap();
