@@ -4,7 +4,6 @@ use std::error::Error;
 use std::path::Path;
 use std::time::Duration;
 
-use replay::llm::Script;
 use sandbox::Exit;
 use testkit::desk::{Desk, MODEL, Outside};
 use testkit::output::Output;
@@ -14,7 +13,7 @@ use crate::figures::{Goal, Rounds};
 use crate::stock::{ANSWER, Stock, Wanted};
 
 /// Pairs, interleaved.
-const PAIRS: usize = 9;
+const PAIRS: usize = 7;
 /// A run that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(120);
 /// Where HOME lies in memory, as it does in a sandbox: both sides write to the same kind of file system.
@@ -51,7 +50,7 @@ pub fn measure() -> Measured {
 /// A machine of an ordinary user with an empty HOME and nothing but loopback.
 fn machine(wanted: &Wanted) -> Result<Desk, Box<dyn Error>> {
     let visible = [Output::shared().path()];
-    let desk = Desk::uncounted(Outside::Refused, Script::saying(ANSWER), &visible);
+    let desk = Desk::uncounted(Outside::Refused, wanted.script(), &visible);
     desk.configure(wanted.sdk()?, &wanted.plugins());
     Ok(desk)
 }

@@ -3,6 +3,7 @@
 //!
 //! `cargo bench --bench chain` runs all parts, `cargo bench --bench chain -- answer` the named ones. It needs the network that it
 //! compares with, and says how it did against the goals; it never fails because of a figure.
+//! `OPENCODE_CACHE_VERSIONS="1.14.34 latest"` measures these versions instead of the committed one.
 #![expect(clippy::print_stdout, reason = "a report is what it is for")]
 
 mod answer;
@@ -10,6 +11,7 @@ mod figures;
 mod populate;
 mod relock;
 mod stock;
+mod versions;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -29,17 +31,22 @@ const PARTS: [Part; 3] =
 
 fn main() -> ExitCode {
     sandbox::hidden_main();
-    Place {
-        cli: env!("CARGO_BIN_EXE_opencode-cache").into(),
-        repository: env!("CARGO_MANIFEST_DIR").into(),
-        scratch: env!("CARGO_TARGET_TMPDIR").into(),
-    }
-    .set();
+    versions::place().set();
     // Cargo itself adds `--bench`.
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     if let Some(unknown) = wanted.iter().find(|name| PARTS.iter().all(|(part, _)| part != name)) {
         println!("no part is called {unknown}; there are {}", PARTS.map(|(part, _)| part).join(", "));
         return ExitCode::from(2);
+    }
+    let others = versions::wanted();
+    for version in &others {
+        if let Err(error) = versions::measure(version, &wanted) {
+            println!("  not measured: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
+    if !others.is_empty() {
+        return ExitCode::SUCCESS;
     }
     figures::say_where();
     // What is compared is filling from pinned bytes, not downloading them.

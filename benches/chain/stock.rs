@@ -36,15 +36,19 @@ pub struct Wanted {
     pub plugins: Vec<String>,
     /// Directories below HOME that a population fills.
     directories: Vec<PathBuf>,
+    /// How long the model rests before the end of what it says, for the versions that need it.
+    pause: Duration,
 }
 
 impl Wanted {
     /// Of the committed lock.
     pub fn read() -> Result<Self, Box<dyn Error>> {
         let text = fs::read_to_string(Place::get().repository.join("opencode.lock.json"))?;
-        let mut wanted = Self::default();
+        let lock = Lock::parse(&text)?;
+        let pause = builder::opencode::unhurried(&lock.opencode);
+        let mut wanted = Self { pause, ..Self::default() };
         let packages = Path::new(".cache/opencode/packages");
-        for exercise in Lock::parse(&text)?.exercises.values() {
+        for exercise in lock.exercises.values() {
             match &exercise.kind {
                 ExerciseKind::ConfigDir { .. } => wanted.directories.push(".config/opencode".into()),
                 ExerciseKind::Plugin { spec } => {
@@ -59,6 +63,13 @@ impl Wanted {
             }
         }
         Ok(wanted)
+    }
+
+    /// A model that says [`ANSWER`] as this version needs it.
+    pub fn script(&self) -> Script {
+        let mut script = Script::saying(ANSWER);
+        script.pause = self.pause;
+        script
     }
 
     /// The SDK that answers; the default lock has one.
@@ -88,7 +99,7 @@ impl Stock {
         let wanted = Wanted::read()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let entered = runtime.enter();
-        let llm = ScriptedLlm::serve(TcpListener::bind("127.0.0.1:0")?, Script::saying(ANSWER))?;
+        let llm = ScriptedLlm::serve(TcpListener::bind("127.0.0.1:0")?, wanted.script())?;
         drop(entered);
         let config = home.path().join(".config/opencode");
         fs::create_dir_all(&config)?;
