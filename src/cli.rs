@@ -59,6 +59,8 @@ enum Verb {
     Inspect(commands::inspect::Args),
     Doctor(commands::doctor::Args),
     Diff(commands::diff::Args),
+    #[command(hide = true)]
+    InDerivation(commands::in_derivation::Args),
 }
 
 /// A host, and where it is; the port 0 stands for the scheme's own.
@@ -92,6 +94,7 @@ impl Cli {
                 Verb::Inspect(args) => commands::inspect::run(args, &place),
                 Verb::Doctor(args) => commands::doctor::run(args, &place).await,
                 Verb::Diff(args) => commands::diff::run(args, &place),
+                Verb::InDerivation(args) => commands::in_derivation::run(args, &place).await,
             }
         });
         // Threads that still read a dead OpenCode's pipes are no reason to wait.

@@ -20,9 +20,11 @@ pub struct Ui {
 }
 
 impl Ui {
-    /// Bars on a terminal; lines elsewhere, so that a CI log shows what took long.
+    /// Bars on a terminal; lines elsewhere, so that a CI log shows what took long. Nix gives its builders a terminal that nobody
+    /// sees.
     pub fn shared() -> Arc<Self> {
-        let bars = std::io::stderr().is_terminal().then(MultiProgress::new);
+        let is_seen = std::io::stderr().is_terminal() && std::env::var_os("NIX_BUILD_TOP").is_none();
+        let bars = is_seen.then(MultiProgress::new);
         Arc::new(Self { bars, running: Mutex::new(BTreeMap::new()) })
     }
 

@@ -11,7 +11,7 @@ use crate::failure::{Failure, Kind};
 use crate::workplace::Workplace;
 
 /// The restore plugin, which belongs to the wrapper.
-const RESTORE: Restore = Restore {
+pub const RESTORE: Restore = Restore {
     plugin: include_str!("../../crates/wrapper/assets/restore.mjs"),
     modules: include_str!("../../crates/wrapper/assets/modules.mjs"),
     config: include_str!("../../crates/wrapper/assets/restore.json"),
@@ -101,7 +101,7 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
 }
 
 /// The wrapper for a system, as `crates/shipped` compiled it.
-fn wrapper(system: System) -> Result<&'static [u8], Failure> {
+pub fn wrapper(system: System) -> Result<&'static [u8], Failure> {
     let (bytes, target) = match system {
         System::Aarch64Linux => (shipped::AARCH64, "aarch64-unknown-linux-gnu"),
         System::X86_64Linux => (shipped::X86_64, "x86_64-unknown-linux-gnu"),

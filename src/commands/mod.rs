@@ -4,6 +4,7 @@ pub mod build;
 pub mod diff;
 pub mod doctor;
 pub mod fetch;
+pub mod in_derivation;
 pub mod inspect;
 mod inspect_plan;
 pub mod lock;

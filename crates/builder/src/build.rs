@@ -15,7 +15,7 @@ use crate::capture::Capture;
 use crate::error::Error;
 use crate::fetch::Pin;
 use crate::progress::{Progress, timed};
-use crate::{binary, capture, catalogue, emit, fetch, files};
+use crate::{binary, capture, emit, fetch};
 
 /// What a build works with.
 pub struct Build {
@@ -156,7 +156,7 @@ impl Build {
         let artifact =
             self.lock.systems.get(&self.system).ok_or(fetch::Error::System { system: self.system })?;
         let binary = binary::unpacked(&self.vendor, artifact)?;
-        let catalogue = self.catalogue()?;
+        let catalogue = emit::catalogue(&self.lock, &self.vendor)?;
         let parts = emit::Parts {
             lock: &self.lock,
             lock_text: &self.lock_text,
@@ -168,24 +168,11 @@ impl Build {
             vendor: &self.vendor,
             catalogue: catalogue.as_deref(),
         };
-        emit::complete(&staging, &parts)?;
+        emit::complete(staging.path(), &parts)?;
         let stored = staging.commit()?;
         tree::set_link(&self.link, stored.path())?;
         self.remember(stored.path())?;
         Ok(Built { path: stored.path().to_path_buf(), was_there: false })
-    }
-
-    /// The bytes of the pinned catalogue, which [`Self::provide`] has hashed.
-    fn catalogue(&self) -> Result<Option<Vec<u8>>, emit::Error> {
-        let Some(pinned) = &self.lock.catalogue else { return Ok(None) };
-        let path = self.vendor.path_of(&pinned.integrity);
-        match files::read_bounded(&path, catalogue::MAX_BYTES) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) => {
-                let source = std::io::Error::other(error);
-                Err(emit::Error::Io { verb: "read", path, source })
-            }
-        }
     }
 
     /// Where the name of this build's output is remembered.

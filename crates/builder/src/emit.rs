@@ -9,13 +9,12 @@ use std::path::{Path, PathBuf};
 use linkmap::{LinkMap, Root};
 use lock::{Algorithm, Exercise, ExerciseKind, ExerciseName, Fill, FillRoot, Lock, Profile, Sri, System};
 use replay::vendor::Vendor;
-use tree::store::Staging;
 
 use crate::catalogue;
 use crate::contents::{self, Catalogue, Contents, Placed, Program, Tree};
 use crate::opencode::NpmVariable;
 use crate::settle::{self, Installed};
-use crate::{binary, fills, layout, modules, opencode, programs, servers, tree_sitter};
+use crate::{binary, files, fills, layout, modules, opencode, programs, servers, tree_sitter};
 
 /// What an output is made of, beside the trees.
 #[derive(Debug, Clone, Copy)]
@@ -109,9 +108,8 @@ impl Error {
     }
 }
 
-/// Fills `staging`, in which the trees lie already, with everything else.
-pub fn complete(staging: &Staging, parts: &Parts<'_>) -> Result<(), Error> {
-    let root = staging.path();
+/// Fills `root`, in which the trees lie already, with everything else.
+pub fn complete(root: &Path, parts: &Parts<'_>) -> Result<(), Error> {
     write(root, layout::WRAPPER, parts.wrapper, 0o555)?;
     write(root, layout::NPMRC, opencode::npmrc(parts.profile).as_bytes(), 0o444)?;
     write(root, layout::RESTORE, parts.restore.plugin.as_bytes(), 0o444)?;
@@ -138,6 +136,16 @@ pub fn complete(staging: &Staging, parts: &Parts<'_>) -> Result<(), Error> {
     make_fallback(root, &map)?;
     let contents = describe(root, parts)?;
     write(root, layout::CONTENTS, contents.render().as_bytes(), 0o444)
+}
+
+/// The bytes of the pinned catalogue, which lie in the vendor directory and were hashed there.
+pub fn catalogue(lock: &Lock, vendor: &Vendor) -> Result<Option<Vec<u8>>, Error> {
+    let Some(pinned) = &lock.catalogue else { return Ok(None) };
+    let path = vendor.path_of(&pinned.integrity);
+    match files::read_bounded(&path, catalogue::MAX_BYTES) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) => Err(Error::Io { verb: "read", path, source: std::io::Error::other(error) }),
+    }
 }
 
 /// Makes a config directory one that OpenCode has nothing to do in.
@@ -372,7 +380,7 @@ pub fn package_digest(path: &Path) -> Result<String, tree::Error> {
     Ok(tree::Digest::of(&tree::nar_hash(path)?).to_string())
 }
 
-fn write(root: &Path, path: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
+pub(crate) fn write(root: &Path, path: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
     let path = root.join(path);
     let io = |verb: &'static str| {
         let path = path.clone();

@@ -1,6 +1,8 @@
 //! One error for whoever calls this crate: kind, stable code, hint; the cause is in `source()`.
 
-use crate::{binary, capture, catalogue, contents, emit, fetch, lockfile, plan, record, registry, verify};
+use crate::{
+    binary, capture, catalogue, contents, derivation, emit, fetch, lockfile, plan, record, registry, verify,
+};
 
 /// What went wrong, seen from the outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +58,9 @@ pub enum Error {
     /// Verifying.
     #[error(transparent)]
     Verify(#[from] verify::Error),
+    /// A step of a Nix derivation.
+    #[error(transparent)]
+    Derivation(#[from] derivation::Error),
 }
 
 impl Error {
@@ -74,6 +79,7 @@ impl Error {
             Self::Tree(error) => error.code(),
             Self::Contents(error) => error.code(),
             Self::Verify(error) => error.code(),
+            Self::Derivation(error) => error.code(),
         }
     }
 
@@ -92,6 +98,7 @@ impl Error {
             Self::Tree(error) => error.hint(),
             Self::Contents(error) => error.hint(),
             Self::Verify(error) => error.hint(),
+            Self::Derivation(error) => error.hint(),
         }
     }
 
@@ -114,6 +121,9 @@ impl Error {
                 Kind::Input
             }
             Self::Verify(error) => error.kind(),
+            Self::Derivation(derivation::Error::Spec { .. } | derivation::Error::NoRegistry { .. }) => {
+                Kind::Input
+            }
             _ => Kind::Outside,
         }
     }

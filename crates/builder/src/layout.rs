@@ -17,6 +17,8 @@ pub const RESTORE: &str = "lib/opencode/restore.mjs";
 pub const MODULES: &str = "lib/opencode/modules.mjs";
 /// Which trees there are for it.
 pub const MODULES_INDEX: &str = "lib/opencode/modules.json";
+/// The libraries that are loaded first, where the machine has none where a loader looks (outputs of Nix).
+pub const LIBRARIES: &str = "lib/opencode/libraries.json";
 /// A configuration that names the plugin, for users who set `OPENCODE_CONFIG_CONTENT` themselves.
 pub const RESTORE_CONFIG: &str = "lib/opencode/restore.json";
 /// The same as a config directory, for users who set `OPENCODE_CONFIG` as well.

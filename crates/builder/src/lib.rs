@@ -16,6 +16,7 @@ mod client;
 pub mod config;
 pub mod contents;
 mod count;
+pub mod derivation;
 pub mod difference;
 pub mod directories;
 mod downloads;

@@ -33,7 +33,7 @@ mod outside;
 
 pub use command::{Command, Exit, Input, Limit, Output};
 pub use error::Error;
-pub use outside::{Child, Sandbox, probe};
+pub use outside::{Child, Sandbox, interfaces_up, probe};
 pub use spec::{BLACK_HOLE_ADDRESS, Bind, Isolation, Limits, Network, Spec};
 
 mod attempt;

@@ -14,7 +14,7 @@ mod target;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use child::Child;
-pub use probe::probe;
+pub use probe::{interfaces_up, probe};
 pub use sandbox::Sandbox;
 
 /// Whether `hidden_main` was called: otherwise starting our own executable again would run the caller's `main` a second time.

@@ -64,6 +64,13 @@ fn only_loopback() -> bool {
     interfaces().is_ok_and(|names| names.iter().all(|name| name == "lo" || matches!(is_up(name), Ok(false))))
 }
 
+/// The network interfaces of this machine that are up, for a log.
+#[must_use]
+pub fn interfaces_up() -> Vec<String> {
+    let is_down = |name: &String| matches!(is_up(name), Ok(false));
+    interfaces().unwrap_or_default().into_iter().filter(|name| !is_down(name)).collect()
+}
+
 fn interfaces() -> io::Result<Vec<String>> {
     // Two lines of headings, then a line for each interface.
     let text = fs::read_to_string("/proc/self/net/dev")?;
