@@ -159,6 +159,18 @@ function reachWorkers() {
   globalThis.Worker = new Proxy(globalThis.Worker, { construct })
 }
 
+// Native modules name libraries that lie where no loader looks on a machine like NixOS. One that is loaded already serves whoever
+// names it later, so each is loaded by its path, once a process. It is no module, which is an error after it has been loaded (bun 1.3.13, 1.3.14).
+function loadLibraries() {
+  const list = join(OUTPUT, "lib/opencode/libraries.json")
+  if (!existsSync(list)) return
+  for (const path of JSON.parse(readFileSync(list, "utf8"))) {
+    try {
+      process.dlopen({ exports: {} }, path)
+    } catch {}
+  }
+}
+
 const ONCE = Symbol.for("opencode-cache modules")
 try {
   if (globalThis.Bun && !globalThis[ONCE]) {
@@ -167,6 +179,9 @@ try {
     if (serves) {
       Bun.plugin({ name: "opencode-cache", setup: (build) => void build.onLoad({ filter: SOURCES }, load) })
     }
-    if (Bun.isMainThread) reachWorkers()
+    if (Bun.isMainThread) {
+      reachWorkers()
+      loadLibraries()
+    }
   }
 } catch {}
