@@ -26,14 +26,31 @@ pub fn check(stored: &StorePath) -> Result<Check, Error> {
             let summary = format!("{} bytes hash to {}", nar.size, stored.digest());
             Ok(check(summary, Vec::new()))
         }
+        // Nix names an output after what it is made from, not after its content.
+        Err(tree::Error::Damaged { found, .. }) if is_of_nix(stored) => {
+            let summary = format!("every package is as it was captured; all of it hashes to {found}");
+            let problems = damaged_packages(stored);
+            let damaged = "the output was altered since Nix built it: `nix-store --verify-path` says more";
+            Ok(check(if problems.is_empty() { summary } else { damaged.into() }, problems))
+        }
         Err(tree::Error::Damaged { found, .. }) => {
             let mut problems =
                 vec![format!("the content hashes to {found}, the name says {}", stored.digest())];
             problems.extend(damaged_packages(stored));
+            if problems.len() == 1 {
+                problems.push(
+                    "no package is concerned: look at the binary, the wrapper and the other files".into(),
+                );
+            }
             Ok(check("the output was altered since it was built".into(), problems))
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Whether an output lies in Nix's store.
+fn is_of_nix(stored: &StorePath) -> bool {
+    stored.path().parent().is_some_and(|store| store.ends_with("nix/store"))
 }
 
 fn damaged_packages(stored: &StorePath) -> Vec<String> {
@@ -57,9 +74,6 @@ fn damaged_packages(stored: &StorePath) -> Vec<String> {
         if emit::package_digest(&path).ok().as_ref() != Some(&program.digest) {
             problems.push(format!("missing or altered: {name} ({})", program.path));
         }
-    }
-    if problems.is_empty() {
-        problems.push("no package is concerned: look at the binary, the wrapper and the other files".into());
     }
     problems
 }
