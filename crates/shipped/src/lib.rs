@@ -7,7 +7,13 @@ pub const AARCH64: &[u8] = include_bytes!(env!("OPENCODE_CACHE_WRAPPER_AARCH64")
 /// The same for x86_64.
 pub const X86_64: &[u8] = include_bytes!(env!("OPENCODE_CACHE_WRAPPER_X86_64"));
 
-/// The program for the architecture that this crate is built for.
+/// The program for macOS on aarch64. Empty unless this was compiled for that.
+pub const AARCH64_DARWIN: &[u8] = include_bytes!(env!("OPENCODE_CACHE_WRAPPER_AARCH64_DARWIN"));
+
+/// The same for x86_64.
+pub const X86_64_DARWIN: &[u8] = include_bytes!(env!("OPENCODE_CACHE_WRAPPER_X86_64_DARWIN"));
+
+/// The Linux program for the architecture that this crate is built for.
 pub const WRAPPER: &[u8] = if cfg!(target_arch = "aarch64") { AARCH64 } else { X86_64 };
 
 /// Where the build left it, for tests on this machine.

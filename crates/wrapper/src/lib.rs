@@ -27,6 +27,7 @@ mod listing;
 mod locks;
 mod opencode;
 mod processes;
+mod system;
 mod temporary;
 
 use alloc::vec::Vec;
@@ -124,6 +125,7 @@ fn bring_in_line(output: &Output, wanted: &Wanted<'_>, environment: &mut Environ
 
 /// The real binary's path where an output usually has it, for a program that can do nothing else any
 /// more: allocates nothing and prints nothing.
+#[cfg(target_os = "linux")]
 pub fn rescue(buffer: &mut [u8]) -> Option<&core::ffi::CStr> {
     let length = rustix::fs::readlinkat_raw(rustix::fs::CWD, c"/proc/self/exe", &mut *buffer).ok()?;
     let above = bytes::split(bytes::split(buffer.get(..length)?).0?).0?.len();

@@ -37,4 +37,16 @@ impl Target {
             _ => Err(Errno::NAMETOOLONG),
         }
     }
+
+    /// What `give` puts into room for `most` bytes, and says the length of.
+    #[cfg(not(target_os = "linux"))]
+    pub fn fill(
+        &mut self,
+        most: usize,
+        give: impl FnOnce(&mut [u8]) -> Result<usize, Errno>,
+    ) -> Result<&[u8], Errno> {
+        self.long.resize(most, 0);
+        let length = give(&mut self.long)?;
+        Ok(self.long.get(..length).unwrap_or_default())
+    }
 }

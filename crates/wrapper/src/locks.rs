@@ -9,6 +9,7 @@ use crate::failure::trace;
 use crate::link::Target;
 use crate::listing;
 use crate::output::read_bounded;
+use crate::system;
 use core::mem::ManuallyDrop;
 use rustix::fd::AsFd;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, openat, utimensat};
@@ -65,7 +66,7 @@ fn value<'t>(text: &'t [u8], key: &[u8]) -> Option<&'t [u8]> {
 
 /// Whether no OpenCode has this process number: nobody, or a program that came after it.
 fn is_gone(process: &[u8]) -> bool {
-    match Target::new().read(CWD, join(&join(b"/proc", process), b"exe").as_slice()) {
+    match system::program(process, &mut Target::new()) {
         Ok(program) => {
             let name = split(program).1;
             // From source it is run by one of the other two.

@@ -1,4 +1,4 @@
-//! The launcher as a program: no C library and no Rust runtime below it.
+//! The launcher as a program: on Linux no C library and no Rust runtime below it.
 //!
 //! Either would cost system calls and page faults at every start, and the Rust one would change what
 //! becomes of SIGPIPE, which OpenCode inherits. So this is what they would have done: the entry point,
@@ -6,13 +6,18 @@
 //!
 //! It takes a build that aborts on panic (profile `wrapper`, as `crates/shipped` runs it). In all other
 //! builds cargo wants a program of this name too; that one only says so.
-#![cfg_attr(panic = "abort", no_std, no_main)]
-#![cfg_attr(panic = "abort", allow(unsafe_code, reason = "this is what lies below safe Rust"))]
+//!
+//! macOS promises no system calls, only its library: there it is an ordinary program (`start/darwin.rs`).
+#![cfg_attr(all(panic = "abort", target_os = "linux"), no_std, no_main)]
+#![cfg_attr(
+    all(panic = "abort", target_os = "linux"),
+    allow(unsafe_code, reason = "this is what lies below safe Rust")
+)]
 
-#[cfg(panic = "abort")]
+#[cfg(all(panic = "abort", target_os = "linux"))]
 extern crate alloc;
 
-#[cfg(panic = "abort")]
+#[cfg(all(panic = "abort", target_os = "linux"))]
 mod start {
     mod arena;
     mod call;
@@ -20,7 +25,17 @@ mod start {
     mod memory;
 }
 
-#[cfg(not(panic = "abort"))]
+#[cfg(not(target_os = "linux"))]
+mod start {
+    pub mod darwin;
+}
+
+#[cfg(not(target_os = "linux"))]
+fn main() -> std::process::ExitCode {
+    start::darwin::main()
+}
+
+#[cfg(all(not(panic = "abort"), target_os = "linux"))]
 fn main() -> std::process::ExitCode {
     // The library must be linked, or cargo warns that it is not used.
     let _ = opencode_cache_wrapper::launch;

@@ -3,7 +3,7 @@
 
 use crate::bytes::{decimal, join, split};
 use crate::failure::{Advice, Failure};
-use crate::link::Target;
+use crate::system;
 use alloc::vec::Vec;
 use core::mem::ManuallyDrop;
 use linkmap::{Entry, EnvDefault, Item, MAX_BYTES, Map};
@@ -128,9 +128,6 @@ fn read_all(file: &OwnedFd, usual: usize, most: usize) -> Result<Vec<u8>, Errno>
 }
 
 fn this_program() -> Result<Vec<u8>, Failure> {
-    let link = b"/proc/self/exe".as_slice();
-    match Target::new().read(CWD, link) {
-        Ok(target) => Ok(target.to_vec()),
-        Err(error) => Err(Failure::new("read", link, error, Advice::BuildAgain)),
-    }
+    system::own_program()
+        .map_err(|error| Failure::new("read", system::OWN_PROGRAM, error, Advice::BuildAgain))
 }

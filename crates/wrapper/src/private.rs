@@ -6,29 +6,15 @@ use crate::environment::Environment;
 use crate::failure::{Advice, Failure};
 use crate::refresh::directory::open_root;
 use crate::roots::Roots;
+pub use crate::system::forbids_programs;
 use alloc::vec::Vec;
 use linkmap::Root;
-use rustix::fs::{
-    Access, AtFlags, CWD, Mode, StatVfsMountFlags, accessat, mkdirat, statat, statfs, statvfs, symlinkat,
-};
+use rustix::fs::{Access, AtFlags, CWD, Mode, accessat, mkdirat, statat, symlinkat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
 
 /// Where OpenCode keeps keys, in its data directory; without them no provider answers.
 const CREDENTIALS: &[u8] = b"auth.json";
-
-/// Whether programs and libraries cannot be loaded from where `path` is.
-pub fn forbids_programs(path: &[u8]) -> bool {
-    statvfs(path).is_ok_and(|mount| mount.f_flag.contains(StatVfsMountFlags::NOEXEC))
-}
-
-/// File systems of other machines (linux/magic.h: NFS, CIFS, SMB2, 9P): processes there cannot be seen here.
-const NETWORK: [u64; 4] = [0x6969, 0xff53_4d42, 0xfe53_4d42, 0x0102_1997];
-
-/// Whether `path` is on another machine, as far as the kernel knows.
-pub fn is_on_network(path: &[u8]) -> bool {
-    statfs(path).is_ok_and(|mount| NETWORK.contains(&(mount.f_type as u64 & 0xffff_ffff)))
-}
 
 /// Where bun unpacks libraries if nobody says otherwise (1.18.18: the first that is set).
 pub fn usual_temporary<'e>(environment: &'e Environment<'_>) -> &'e [u8] {

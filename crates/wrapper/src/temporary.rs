@@ -10,9 +10,9 @@ use crate::failure::trace;
 use crate::listing;
 use crate::private;
 use crate::processes;
+use crate::system;
 use alloc::vec::Vec;
 use core::mem::ManuallyDrop;
-use rustix::buffer::spare_capacity;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
     AtFlags, CWD, FileType, Mode, OFlags, Timespec, Timestamps, UTIME_NOW, UTIME_OMIT, fstat, futimens,
@@ -26,16 +26,13 @@ const NAME: &[u8] = b".opencode-cache-tmp";
 /// Seconds for which a file may be unpacked and not loaded yet.
 const YOUNG: i64 = 60;
 
-/// Most of a process's list of mappings that is read: OpenCode has some 100 kB.
-const MOST_MAPPINGS: usize = 4 << 20;
-
 /// The directory in the cache root; where there can be none and the usual one will not do either, one outside.
 pub fn choose(environment: &Environment<'_>, cache: Option<&[u8]>) -> Option<Vec<u8>> {
     if let Some(path) = cache.and_then(take) {
         return Some(path);
     }
     let usual = private::usual_temporary(environment);
-    if !private::forbids_programs(usual) {
+    if !system::forbids_programs(usual) {
         return None;
     }
     private::directory(environment, true).and_then(|private| take(&private))
@@ -71,7 +68,7 @@ fn open(path: &[u8]) -> Result<OwnedFd, Errno> {
 fn create(path: &[u8]) -> Result<OwnedFd, Errno> {
     mkdirat(CWD, path, Mode::RWXU)?;
     let directory = open(path)?;
-    if private::forbids_programs(path) || private::is_on_network(path) {
+    if system::forbids_programs(path) || system::is_on_network(path) {
         unlinkat(CWD, path, AtFlags::REMOVEDIR)?;
         return Err(Errno::PERM);
     }
@@ -85,8 +82,11 @@ fn remove_unused(directory: BorrowedFd<'_>, left: &[Vec<u8>]) {
     let mut alone = true;
     processes::each_opencode(&mut |process, _| {
         alone = false;
-        let _ = read_mappings(process, &mut loaded);
+        let _ = system::read_mappings(process, &mut loaded);
     });
+    if !alone && !system::TELLS_MAPPINGS {
+        return;
+    }
     let Some(young) = now(directory).map(|now| now - YOUNG) else { return };
     for name in left {
         let is_old = || {
@@ -107,20 +107,6 @@ fn now(directory: BorrowedFd<'_>) -> Option<i64> {
     let omit = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
     futimens(directory, &Timestamps { last_access: omit, last_modification: now }).ok()?;
     fstat(directory).ok().map(|found| found.st_mtime)
-}
-
-fn read_mappings(process: &[u8], to: &mut Vec<u8>) -> Result<(), Errno> {
-    let path = join(&join(b"/proc", process), b"maps");
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = openat(CWD, path.as_slice(), flags, Mode::empty())?;
-    let most = to.len() + MOST_MAPPINGS;
-    while to.len() < most {
-        to.reserve(64 * 1024);
-        if rustix::io::read(&file, spare_capacity(to))? == 0 {
-            break;
-        }
-    }
-    Ok(())
 }
 
 fn contains(text: &[u8], word: &[u8]) -> bool {

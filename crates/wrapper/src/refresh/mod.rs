@@ -22,6 +22,7 @@ use crate::bytes::join;
 use crate::failure::{Advice, Failure, trace, traces};
 use crate::output::Output;
 use crate::roots::{Missing, Roots};
+use crate::system::LOOK;
 use alloc::vec::Vec;
 use core::mem::ManuallyDrop;
 use linkmap::{Entry, Map, Root};
@@ -123,7 +124,7 @@ impl<'a> Base<'a> {
 
     /// Open, if it is there and a directory.
     fn opened(path: &'a [u8]) -> Base<'a> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let flags = LOOK | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Base { path, open: openat(CWD, path, flags, Mode::empty()).ok().map(ManuallyDrop::new) }
     }
 }

@@ -1,11 +1,10 @@
 //! Whether git tracks a file: it is in the index of the work tree that it lies in. Never runs git, and
 //! asks only about a file that exists and is the user's.
 
-use crate::bytes::{decimal, join, split};
-use crate::link::Target;
+use crate::bytes::{join, split};
 use crate::output::read_bounded;
+use crate::system::real_path;
 use alloc::vec::Vec;
-use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::Errno;
 
 /// Largest index that is searched: a million files have about 100 MB, and a work tree with a
@@ -30,13 +29,6 @@ pub fn is_tracked(path: &[u8]) -> bool {
         above = split(directory).0;
     }
     false
-}
-
-fn real_path(path: &[u8]) -> Result<Vec<u8>, Errno> {
-    let file = openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-    let number = rustix::fd::AsRawFd::as_raw_fd(&file);
-    let link = join(b"/proc/self/fd", &decimal(number.unsigned_abs()));
-    Target::new().read(CWD, link.as_slice()).map(<[u8]>::to_vec)
 }
 
 /// The index of the work tree whose top is `directory`: in `.git`, or where the file `.git` says.
