@@ -21,6 +21,8 @@ let
       registry ? null,
       # What has bin/npm.
       nodejs ? null,
+      # What has etc/ssl/certs/ca-bundle.crt: a build sees none of the machine's authorities.
+      cacert ? null,
       # The program interpreter that the release gets, e.g. "${pkgs.glibc}/lib/ld-linux-x86-64.so.2", and what sets it.
       interpreter ? null,
       patchelf ? null,
@@ -30,7 +32,15 @@ let
     let
       read = readLock { inherit lock system; };
       step = steps { inherit system tool; };
-      fetchOne = import ./fetch-one.nix { inherit registry nodejs impureEnvVars step; };
+      fetchOne = import ./fetch-one.nix {
+        inherit
+          registry
+          nodejs
+          cacert
+          impureEnvVars
+          step
+          ;
+      };
       isLinux = builtins.match ".*-linux" system != null;
       place = value: if value == null then null else "${value}";
     in
@@ -100,6 +110,7 @@ let
       fetchOne = import ./fetch-one.nix {
         registry = args.registry or null;
         nodejs = args.nodejs or null;
+        cacert = args.cacert or null;
         impureEnvVars = args.impureEnvVars or [ ];
         inherit step;
       };

@@ -3,6 +3,7 @@
 {
   registry,
   nodejs,
+  cacert,
   impureEnvVars,
   step,
 }:
@@ -38,14 +39,14 @@ rec {
             "HTTPS_PROXY"
             "NO_PROXY"
             "NIX_SSL_CERT_FILE"
-            "SSL_CERT_FILE"
             "NODE_EXTRA_CA_CERTS"
             "npm_config_registry"
             "npm_config_userconfig"
             "npm_config_cafile"
           ]
           ++ impureEnvVars;
-        };
+        }
+        // (if cacert == null then { } else { SSL_CERT_FILE = "${cacert}/etc/ssl/certs/ca-bundle.crt"; });
       };
 
   # By hash.

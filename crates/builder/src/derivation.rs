@@ -46,8 +46,10 @@ pub async fn fetch_one(spec: &Path, out: &Path, progress: &Arc<dyn Progress>) ->
     if let Some(nodejs) = &spec.nodejs {
         sought.env.insert("PATH".into(), nodejs.join("bin").display().to_string());
     }
-    if let (false, Some(file)) = (sought.env.contains_key(AUTHORITIES), sought.env.get(NIX_AUTHORITIES)) {
-        sought.env.insert(AUTHORITIES.into(), file.clone());
+    // Variables of the machine's may name files that no build sees.
+    let named = [AUTHORITIES, NIX_AUTHORITIES].map(|name| sought.env.remove(name));
+    if let Some(file) = named.into_iter().flatten().find(|file| Path::new(file).is_file()) {
+        sought.env.insert(AUTHORITIES.into(), file);
     }
     if let Source::Url(url) = &pin.source {
         // No registry has to be known for what has an address of its own.

@@ -1,0 +1,26 @@
+# What nix/tests/lib/run builds: the committed lock's OpenCode by nix/lib, from a registry on loopback.
+{
+  # A folder with bin/opencode-cache.
+  tool,
+  # A Nix file: nixpkgs, or what stands in for it in tests.
+  packages,
+  registry,
+  lock ? ../../../opencode.lock.json,
+  system ? "x86_64-linux",
+}:
+let
+  lib = import ../../lib;
+  pkgs = import packages { inherit system; };
+in
+lib.mkOpencode {
+  inherit system registry;
+  tool = builtins.path {
+    path = tool;
+    name = "opencode-cache-tool";
+  };
+  lock = /. + lock;
+  interpreter = "${pkgs.glibc}/lib/ld-linux-x86-64.so.2";
+  inherit (pkgs) patchelf;
+  libraries = [ pkgs.stdenv.cc.cc.lib ];
+  profile = "offline";
+}
