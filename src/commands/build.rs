@@ -14,6 +14,7 @@ use crate::workplace::Workplace;
 pub const RESTORE: Restore = Restore {
     plugin: include_str!("../../crates/wrapper/assets/restore.mjs"),
     modules: include_str!("../../crates/wrapper/assets/modules.mjs"),
+    commands: include_str!("../../crates/wrapper/assets/commands.mjs"),
     config: include_str!("../../crates/wrapper/assets/restore.json"),
     directory: include_str!("../../crates/wrapper/assets/restore.d/opencode.json"),
 };

@@ -107,7 +107,7 @@ fn output(scratch: &Path, target: &Path) -> StorePath {
     };
     put("bin/opencode", &fs::read(shared.join("bin/opencode")).unwrap(), 0o555);
     put("lib/opencode/bin/opencode", &fs::read(target).unwrap(), 0o555);
-    for name in ["restore.mjs", "modules.mjs", "restore.json", "restore.d/opencode.json"] {
+    for name in ["restore.mjs", "modules.mjs", "commands.mjs", "restore.json", "restore.d/opencode.json"] {
         let path = format!("lib/opencode/{name}");
         put(&path, &fs::read(shared.join(&path)).unwrap(), 0o444);
     }

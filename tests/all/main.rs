@@ -7,6 +7,7 @@
 mod answers;
 mod by_hand;
 mod catalogue;
+mod commands;
 mod config_dirs;
 mod corpus;
 mod damage;
@@ -76,6 +77,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("grammars", grammars::CASES),
     ("hard_places", hard_places::CASES),
     ("catalogue", catalogue::CASES),
+    ("commands", commands::CASES),
     ("config_dirs", config_dirs::CASES),
     ("corpus", corpus::CASES),
     ("damage", damage::CASES),

@@ -179,8 +179,8 @@ impl Build {
     fn memory(&self) -> PathBuf {
         let mut key = Hasher::new(Algorithm::Sha256);
         let head = format!("{}\0{}\0{}", self.rules, self.system, self.profile.as_str());
-        let emit::Restore { plugin, modules, config, directory } = self.restore;
-        let texts = [&head, self.lock_text.as_str(), plugin, modules, config, directory];
+        let emit::Restore { plugin, modules, commands, config, directory } = self.restore;
+        let texts = [&head, self.lock_text.as_str(), plugin, modules, commands, config, directory];
         for part in texts.map(str::as_bytes).into_iter().chain([self.wrapper]) {
             key.update(&(part.len() as u64).to_le_bytes());
             key.update(part);

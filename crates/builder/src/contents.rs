@@ -75,7 +75,7 @@ pub struct Catalogue {
 pub struct Tree {
     /// Where it lies in the output.
     pub path: String,
-    /// What OpenCode was asked for, where it is a plugin or a provider's SDK.
+    /// What OpenCode was asked for, where it is a plugin, a provider's SDK or a package that is started by command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<String>,
     /// How far a provider's SDK was seen to work: `answered` or `loads`.
@@ -178,7 +178,7 @@ impl Contents {
         loads.filter_map(|tree| tree.spec.as_ref()?.parse().ok()).collect()
     }
 
-    /// The specs of the provider SDKs (`provider`) or plugins (`plugin`) that were captured.
+    /// The specs of the provider SDKs (`provider`), plugins (`plugin`) or packages with programs (`executable`) that were captured.
     pub fn specs(&self, kind: &str) -> Vec<Spec> {
         let of_kind = |name: &str| name.split(':').next() == Some(kind);
         let trees = self.exercises.iter().filter(|(name, _)| of_kind(name));

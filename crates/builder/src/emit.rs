@@ -14,7 +14,7 @@ use crate::catalogue;
 use crate::contents::{self, Catalogue, Contents, Placed, Program, Tree};
 use crate::opencode::NpmVariable;
 use crate::settle::{self, Installed};
-use crate::{binary, files, fills, layout, modules, opencode, programs, servers, tree_sitter};
+use crate::{binary, commands, files, fills, layout, modules, opencode, programs, servers, tree_sitter};
 
 /// What an output is made of, beside the trees.
 #[derive(Debug, Clone, Copy)]
@@ -46,6 +46,8 @@ pub struct Restore {
     pub plugin: &'static str,
     /// What it loads: see [`layout::MODULES`].
     pub modules: &'static str,
+    /// What that one loads: see [`layout::COMMANDS`].
+    pub commands: &'static str,
     /// A configuration that names it from beside it.
     pub config: &'static str,
     /// The configuration of a config directory beside it.
@@ -115,6 +117,10 @@ pub fn complete(root: &Path, parts: &Parts<'_>) -> Result<(), Error> {
     write(root, layout::RESTORE, parts.restore.plugin.as_bytes(), 0o444)?;
     write(root, layout::MODULES, parts.restore.modules.as_bytes(), 0o444)?;
     write(root, layout::MODULES_INDEX, modules::index(parts.lock).as_bytes(), 0o444)?;
+    write(root, layout::COMMANDS, parts.restore.commands.as_bytes(), 0o444)?;
+    if let Some(index) = commands::index(root, parts.lock)? {
+        write(root, layout::COMMANDS_INDEX, index.as_bytes(), 0o444)?;
+    }
     write(root, layout::RESTORE_CONFIG, parts.restore.config.as_bytes(), 0o444)?;
     write(root, layout::RESTORE_DIR_CONFIG, parts.restore.directory.as_bytes(), 0o444)?;
     rest(root, layout::RESTORE_DIR)?;
@@ -167,6 +173,7 @@ pub fn tree_of(name: &ExerciseName, exercise: &Exercise) -> Option<String> {
         ExerciseKind::ConfigDir { .. } => Some(modules::tree(name)),
         ExerciseKind::Plugin { spec } => Some(layout::package_tree(&opencode::plugin_directory(spec))),
         ExerciseKind::Provider { spec } => Some(layout::package_tree(&opencode::provider_directory(spec))),
+        ExerciseKind::Executable { spec } => Some(layout::command_tree(&opencode::plugin_directory(spec))),
         _ => None,
     }
 }
@@ -354,7 +361,9 @@ fn describe_tree(root: &Path, exercise: &Exercise, path: String) -> Result<Tree,
     let packages: Result<Vec<Placed>, Error> =
         settle::installed(&tree)?.into_iter().map(|installed| place(&tree, installed)).collect();
     let spec = match &exercise.kind {
-        ExerciseKind::Plugin { spec } | ExerciseKind::Provider { spec } => Some(spec.to_string()),
+        ExerciseKind::Plugin { spec }
+        | ExerciseKind::Provider { spec }
+        | ExerciseKind::Executable { spec } => Some(spec.to_string()),
         _ => None,
     };
     let proof = exercise.proof.map(|proof| proof.as_str().to_owned());

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::downloads::Outlet;
 use crate::stage::{self, Server, Stage};
-use crate::{grammars, opencode, scene, server_install, settle};
+use crate::{commands, grammars, opencode, scene, server_install, settle};
 
 /// How long OpenCode may take to install what one exercise wants. A cold record over a slow line
 /// was seen to take a minute; a bound keeps a silent registry from holding a build for ever.
@@ -57,6 +57,12 @@ pub enum Error {
         exit: sandbox::Exit,
         /// The last of what it printed.
         output: String,
+    },
+    /// A package that is to be started has nothing to start.
+    #[error("start {spec}: its package.json names no program (`bin`)")]
+    NoProgram {
+        /// The package.
+        spec: Spec,
     },
     /// A socket inside was not to be had.
     #[error("listen inside the sandbox")]
@@ -105,6 +111,7 @@ impl Error {
             Self::Stage(error) => error.code(),
             Self::Incomplete { .. } => "exercise-incomplete",
             Self::Command { .. } => "exercise-command",
+            Self::NoProgram { .. } => "command-no-program",
             Self::Listen { .. } => "exercise-listen",
             Self::NoUnpacker { .. } => "language-server-unpacker",
             Self::OtherSystem { .. } => "language-server-other-system",
@@ -121,6 +128,9 @@ impl Error {
             Self::NoUnpacker { program, .. } => Some(format!("install {program}")),
             Self::Incomplete { .. } => {
                 Some("is the package's name right, and does its newest version install?".into())
+            }
+            Self::NoProgram { .. } => {
+                Some("npx could not run it either: is the package's name right?".into())
             }
             _ => None,
         }
@@ -141,6 +151,10 @@ pub fn directory(kind: &ExerciseKind) -> Option<PathBuf> {
     match kind {
         ExerciseKind::ConfigDir { .. } => Some(stage::CONFIG_DIR.into()),
         ExerciseKind::Plugin { spec } => Some(stage::package_directory(&opencode::plugin_directory(spec))),
+        // OpenCode knows of packages that are plugins, and has a command that installs one without running it.
+        ExerciseKind::Executable { spec } => {
+            Some(stage::package_directory(&opencode::plugin_directory(spec)))
+        }
         ExerciseKind::Provider { spec } => {
             Some(stage::package_directory(&opencode::provider_directory(spec)))
         }
@@ -169,6 +183,7 @@ pub async fn perform(
     let env: Vec<(String, String)> = env.into_iter().collect();
     let result = match kind {
         ExerciseKind::Command(wanted) => command(stage, &wanted.run, &env).await.map(|()| Outcome::Filled),
+        ExerciseKind::Executable { spec } => executable(stage, spec, kind, &env).await,
         ExerciseKind::LanguageServer { server } => server_install::perform(stage, server, &env, system).await,
         ExerciseKind::Grammars { languages } => grammars::draw(stage, languages, &env).await,
         ExerciseKind::SharedTree { .. } => Err(Error::Unsupported { kind: kind.as_str() }),
@@ -198,6 +213,26 @@ pub(crate) fn environment(
     env.extend(opencode::populate_environment(registry, system));
     env.extend(outlet.environment().iter().cloned());
     env.into_iter().collect()
+}
+
+/// Has OpenCode install a package whose program is started by command, and looks whether it has one.
+async fn executable(
+    stage: &Stage,
+    spec: &Spec,
+    kind: &ExerciseKind,
+    env: &[(String, String)],
+) -> Result<Outcome, Error> {
+    let arguments = [opencode::INSTALL, spec.as_str()];
+    // It ends by itself; that most of these are no plugins, it says then.
+    let output = stage.run_until(&arguments, env, || false, INSTALL_TIME).await?;
+    let tree = stage.sandbox().outside(directory(kind).unwrap_or_default());
+    if !settle::is_whole(&tree) {
+        return Err(incomplete(kind, "OpenCode gave up", output));
+    }
+    match commands::programs(&tree, spec) {
+        Ok(Some(_)) => Ok(Outcome::Filled),
+        _ => Err(Error::NoProgram { spec: spec.clone() }),
+    }
 }
 
 /// Writes what OpenCode finds in its config directory and in its project.

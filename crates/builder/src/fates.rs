@@ -12,10 +12,10 @@ use crate::config::asked::{self, Plugin, Sdk, without_secrets};
 use crate::config::{self, Asked, Config, Text, What};
 use crate::plan::{Beside, Wishes};
 use crate::release::Release;
-use crate::{binary, opencode};
+use crate::{binary, opencode, started};
 use judged::{
-    Judged, captured, defines, formatter, host, local, not_captured, passed_over, replaced, run_time, sdk_of,
-    started,
+    Judged, captured, defines, formatter, host, local, not_captured, package, passed_over, replaced,
+    run_time, sdk_of, started_by,
 };
 use replay::vendor::Vendor;
 
@@ -26,7 +26,7 @@ pub struct Line {
     pub from: String,
     /// The key there.
     pub key: String,
-    /// What it is: `provider`, `plugin`, `mcp`, `lsp`, `formatter`, `address`, `repository`.
+    /// What it is: `provider`, `plugin`, `mcp`, `lsp`, `formatter`, `command`, `address`, `repository`.
     pub what: &'static str,
     /// Its name, as it is written.
     pub name: String,
@@ -90,6 +90,10 @@ pub fn judge(
         let judged = fates.language_server(server);
         fates.add(here("language_servers"), "lsp", server, judged);
     }
+    for spec in &wishes.manifest.commands.specs {
+        let judged = fates.package(spec).unwrap_or_else(not_captured);
+        fates.add(here("commands"), "command", spec.as_str(), judged);
+    }
     for spec in &wishes.manifest.plugins {
         let text = Text { text: spec.to_string(), is_replaced: false };
         fates.plugin(here("plugins"), Path::new(""), &text);
@@ -137,17 +141,20 @@ impl Fates<'_> {
                 self.add(place, "provider", &id.text, judged);
             }
             What::Plugin { spec } => self.plugin(place, directory, spec),
-            What::McpCommand { name, command } => self.add(place, "mcp", name, started(command)),
+            What::McpCommand { name, command } => {
+                let judged = self.started(command);
+                self.add(place, "mcp", name, judged);
+            }
             What::McpRemote { name, url } => {
                 self.add(place, "mcp", name, run_time(format!("connected to at {}", host(url))));
             }
             What::LanguageServer { name, command } => {
                 let judged =
-                    command.as_ref().map_or_else(|| self.language_server(name), |words| started(words));
+                    command.as_ref().map_or_else(|| self.language_server(name), |words| self.started(words));
                 self.add(place, "lsp", name, judged);
             }
             What::Formatter { name, command } => {
-                let judged = command.as_ref().map_or_else(|| formatter(name), |words| started(words));
+                let judged = command.as_ref().map_or_else(|| formatter(name), |words| self.started(words));
                 self.add(place, "formatter", name, judged);
             }
             What::Address { url } => {
@@ -264,6 +271,25 @@ impl Fates<'_> {
             }
         };
         self.add(place, "plugin", &without_secrets(&spec.text), judged);
+    }
+
+    /// A package whose program is started by command, where the lock has one that serves.
+    fn package(&self, asked: &Spec) -> Option<Judged> {
+        self.lock?.exercises.values().find_map(|exercise| {
+            let ExerciseKind::Executable { spec } = &exercise.kind else { return None };
+            let id = package(spec, exercise);
+            let serves = started::serves(spec, id.map(|id| &id.version), asked);
+            serves.then(|| captured(spec, exercise))
+        })
+    }
+
+    /// A program that OpenCode starts by its command line, which may hold secrets: its name is told, and no more.
+    fn started(&self, command: &[Text]) -> Judged {
+        let run = started::run(command);
+        if let Some(judged) = run.as_ref().and_then(|run| self.package(&run.spec)) {
+            return judged;
+        }
+        started_by(command, run.map(|run| started::plain(&run.spec)).as_ref())
     }
 
     fn language_server(&self, name: &str) -> Judged {

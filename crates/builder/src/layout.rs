@@ -19,6 +19,10 @@ pub const MODULES: &str = "lib/opencode/modules.mjs";
 pub const MODULES_INDEX: &str = "lib/opencode/modules.json";
 /// The libraries that are loaded first, where the machine has none where a loader looks (outputs of Nix).
 pub const LIBRARIES: &str = "lib/opencode/libraries.json";
+/// What has OpenCode find captured packages that it is to start by `npx` and the like.
+pub const COMMANDS: &str = "lib/opencode/commands.mjs";
+/// Which packages there are for it; only in outputs that have any.
+pub const COMMANDS_INDEX: &str = "lib/opencode/commands.json";
 /// A configuration that names the plugin, for users who set `OPENCODE_CONFIG_CONTENT` themselves.
 pub const RESTORE_CONFIG: &str = "lib/opencode/restore.json";
 /// The same as a config directory, for users who set `OPENCODE_CONFIG` as well.
@@ -52,6 +56,11 @@ pub fn program(name: &str) -> String {
 /// Where the tree of `packages/<directory>` lies.
 pub fn package_tree(directory: &str) -> String {
     format!("cache/packages/{directory}")
+}
+
+/// Where the tree of a package lies whose program is started by command: OpenCode does not look for it in its cache.
+pub fn command_tree(directory: &str) -> String {
+    format!("commands/{directory}")
 }
 
 /// The directories below `packages/` of the cache that are one and the same tree: the one that

@@ -89,6 +89,10 @@ pub fn plugin_directory(spec: &Spec) -> String {
     if spec.want() == Some(&Want::Unsaid) { format!("{spec}@latest") } else { spec.to_string() }
 }
 
+/// The command that installs a package as plugins are installed, and runs nothing of it; what has no plugin inside is installed all the
+/// same (1.14.34, 1.15.13, 1.17.18, 1.18.18, 1.18.33).
+pub const INSTALL: &str = "plugin";
+
 /// The second directory of a bare plugin: after "booting location services" 1.18 installs it
 /// again under its bare name, in the background. The content is that of the first, so the link
 /// map names one tree twice.

@@ -39,7 +39,9 @@ fn exact(kind: &ExerciseKind) -> BTreeSet<PackageId> {
         _ => None,
     };
     match kind {
-        ExerciseKind::Plugin { spec } | ExerciseKind::Provider { spec } => id(spec).into_iter().collect(),
+        ExerciseKind::Plugin { spec }
+        | ExerciseKind::Provider { spec }
+        | ExerciseKind::Executable { spec } => id(spec).into_iter().collect(),
         ExerciseKind::ConfigDir { dependencies } => {
             let dependency = |(name, range): (&PackageName, &String)| Some(name.at(range.parse().ok()?));
             dependencies.iter().filter_map(dependency).collect()

@@ -9,6 +9,7 @@ use lock::{Manifest, PackageName, Spec, Version};
 
 use crate::by_name::{ByName, Sdks};
 use crate::directories::ConfigDirs;
+use crate::started::{self, plain};
 use crate::{config, files, opencode, pins, programs};
 
 /// The largest manifest or `package.json` that is read, in bytes; both are written by hand.
@@ -34,6 +35,8 @@ pub struct Wishes {
     pub by_name: ByName,
     /// Plugins, likewise.
     pub plugins: BTreeSet<Spec>,
+    /// Packages whose programs are started by command.
+    pub commands: BTreeSet<Spec>,
     /// What the user's own `package.json` files in config directories ask for.
     pub directories: ConfigDirs,
 }
@@ -93,7 +96,7 @@ pub enum Error {
     /// A provider or plugin of the manifest is no package of a registry.
     #[error("{key}: {spec:?} cannot be pinned: {reason}")]
     Spec {
-        /// `providers` or `plugins`.
+        /// `providers`, `plugins` or `commands`.
         key: &'static str,
         /// The text.
         spec: Spec,
@@ -148,6 +151,7 @@ impl Wishes {
             providers: BTreeSet::new(),
             by_name: ByName::default(),
             plugins: registry_specs("plugins", &manifest.plugins)?,
+            commands: registry_specs("commands", &manifest.commands.specs)?.iter().map(plain).collect(),
             directories: ConfigDirs::default(),
             manifest,
         };
@@ -173,12 +177,23 @@ impl Wishes {
             }
             wishes.directories.add(&directory, &base.join(&directory))?;
         }
+        wishes.drop_served_commands();
         Ok(wishes)
+    }
+
+    /// A command that names no version takes the one that the manifest names.
+    fn drop_served_commands(&mut self) {
+        let named: BTreeSet<Spec> = self.manifest.commands.specs.iter().map(plain).collect();
+        self.commands
+            .retain(|spec| named.contains(spec) || !named.iter().any(|own| started::serves(own, None, spec)));
     }
 
     fn add_config(&mut self, wanted: config::Wanted) {
         self.providers.extend(wanted.providers);
         self.plugins.extend(wanted.plugins);
+        if self.manifest.commands.all {
+            self.commands.extend(wanted.commands);
+        }
         self.by_name.ids.extend(wanted.ids);
         self.by_name.defined.extend(wanted.defined);
         self.by_name.built_in.extend(wanted.built_in);
@@ -192,6 +207,8 @@ impl Wishes {
         let provider = |spec: &Spec| (ExerciseKind::Provider { spec: spec.clone() }, None);
         kinds.extend(self.plugins.iter().map(plugin));
         kinds.extend(self.providers.union(&self.by_name.packages(sdks)).map(provider));
+        let command = |spec: &Spec| (ExerciseKind::Executable { spec: spec.clone() }, None);
+        kinds.extend(self.commands.iter().map(command));
         let server = |id: &String| (ExerciseKind::LanguageServer { server: id.clone() }, None);
         kinds.extend(self.manifest.language_servers.iter().map(server));
         let languages = self.manifest.grammars.clone();

@@ -5,6 +5,7 @@ use std::{
     path::Path,
 };
 
+use lock::manifest::Commands;
 use lock::{Manifest, Profile, Reply, Ripgrep, System, Wanted};
 
 #[test]
@@ -36,6 +37,8 @@ fn every_key_has_its_meaning() {
     assert_eq!(manifest.ripgrep, Ripgrep::Github);
     let set = |ids: [&str; 2]| ids.map(str::to_owned).into_iter().collect::<BTreeSet<_>>();
     assert_eq!(manifest.language_servers, set(["pyright", "typescript"]));
+    let commands = Commands { all: true, specs: vec!["some-server@1.2.3".parse().unwrap()] };
+    assert_eq!(manifest.commands, commands);
     assert_eq!(manifest.grammars, set(["c++", "python"]));
 }
 

@@ -115,6 +115,7 @@ fn kind() -> impl Strategy<Value = (ExerciseName, ExerciseKind)> {
         wanted().prop_map(|dependencies| ExerciseKind::ConfigDir { dependencies }),
         spec().prop_map(|spec| ExerciseKind::Plugin { spec }),
         spec().prop_map(|spec| ExerciseKind::Provider { spec }),
+        spec().prop_map(|spec| ExerciseKind::Executable { spec }),
         command().prop_map(ExerciseKind::Command),
         "[a-z.+#_-]{1,4}".prop_map(|server| ExerciseKind::LanguageServer { server }),
         btree_set("[a-z+#]{1,4}", 1..3).prop_map(|languages| ExerciseKind::Grammars { languages }),

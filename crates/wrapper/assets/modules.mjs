@@ -18,6 +18,7 @@ import { existsSync, readFileSync } from "node:fs"
 import { createRequire, isBuiltin } from "node:module"
 import { basename, dirname, extname, join } from "node:path"
 import { fileURLToPath } from "node:url"
+import { serve } from "./commands.mjs"
 
 const OUTPUT = fileURLToPath(new URL("../../", import.meta.url))
 // What OpenCode adds to every package.json by itself, in its own version.
@@ -183,5 +184,7 @@ try {
       reachWorkers()
       loadLibraries()
     }
+    // Last: where its index is no good, all of the above is done.
+    serve(OUTPUT)
   }
 } catch {}

@@ -3,7 +3,7 @@
 use lock::{PackageName, Spec, SpecKind};
 
 use super::{Config, Error, Node, Source, Text, Tree, Wanted, is_local};
-use crate::opencode;
+use crate::{opencode, started};
 
 /// Something that a configuration asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -293,6 +293,11 @@ impl Asked {
                     return Err(self.refused(config, &spec.text, reason, instead));
                 }
             },
+            What::McpCommand { command, .. }
+            | What::LanguageServer { command: Some(command), .. }
+            | What::Formatter { command: Some(command), .. } => {
+                wanted.commands.extend(started::run(command).map(|run| started::plain(&run.spec)));
+            }
             _ => {}
         }
         Ok(())

@@ -51,6 +51,8 @@ pub struct Wanted {
     pub ids: BTreeSet<String>,
     /// Providers that this configuration defines itself, so that the catalogue need not know them.
     pub defined: BTreeSet<String>,
+    /// Packages whose programs it starts by command.
+    pub commands: BTreeSet<Spec>,
     /// SDKs that are no package of their own (`@ai-sdk/google-vertex/anthropic`): the binary must have them.
     pub built_in: BTreeSet<String>,
 }
@@ -63,6 +65,7 @@ impl Wanted {
         self.local_plugins.extend(more.local_plugins);
         self.ids.extend(more.ids);
         self.defined.extend(more.defined);
+        self.commands.extend(more.commands);
         self.built_in.extend(more.built_in);
     }
 }

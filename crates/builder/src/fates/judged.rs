@@ -64,7 +64,7 @@ pub(super) fn captured(spec: &Spec, exercise: &Exercise) -> Judged {
 }
 
 /// The package that a spec resolved to.
-fn package<'e>(spec: &Spec, exercise: &'e Exercise) -> Option<&'e PackageId> {
+pub(super) fn package<'e>(spec: &Spec, exercise: &'e Exercise) -> Option<&'e PackageId> {
     let name = spec.name()?;
     let tag = match spec.want()? {
         Want::Exact(version) => return exercise.packages.get(&name.at(version.clone())),
@@ -104,10 +104,22 @@ fn dependencies(path: &Path) -> usize {
 }
 
 /// A program that OpenCode starts by its command line, which may hold secrets: its name is told, and no more.
-pub(super) fn started(command: &[Text]) -> Judged {
+/// `spec` is the package that it runs, where it runs one of npm's.
+pub(super) fn started_by(command: &[Text], spec: Option<&Spec>) -> Judged {
     let first = command.first().map_or("", |word| word.text.as_str());
     let program = first.rsplit('/').next().unwrap_or_default();
     let judged = Judged::new(Fate::Command, format!("started by command, not captured: {program}"));
+    if let Some(spec) = spec {
+        let next =
+            format!("add {:?} to `commands` in the manifest, and run `opencode-cache lock`", spec.as_str());
+        return judged.next(next);
+    }
+    if opencode::reads::PYTHON_FETCHERS.contains(&program) {
+        return judged.next(format!(
+            "{program} fetches packages of Python's, which are not captured: install it with `uv tool install` or `pipx install`, \
+             and name its program"
+        ));
+    }
     if opencode::reads::FETCHERS.contains(&program) {
         return judged.next(format!("{program} fetches what it runs; install that, and name its program"));
     }

@@ -75,5 +75,8 @@ pub const FETCHERS: [&str; 15] = [
     "nix", "go",
 ];
 
+/// Those of [`FETCHERS`] that fetch packages of Python's.
+pub const PYTHON_FETCHERS: [&str; 3] = ["uvx", "uv", "pipx"];
+
 /// Plugins that OpenCode passes over wherever the text of one is part of a spec: they are built in (1.18.18).
 pub const BUILT_IN_PLUGINS: [&str; 2] = ["opencode-openai-codex-auth", "opencode-copilot-auth"];

@@ -18,7 +18,7 @@ use crate::fills::{self, Left};
 use crate::generation::Generation;
 use crate::stage::{self, Stage};
 use crate::trial::{self, Verdict};
-use crate::{exercise, resolve, settle};
+use crate::{commands, exercise, resolve, settle};
 
 /// One exercise to record, with everything that takes.
 pub(super) struct One {
@@ -120,8 +120,8 @@ impl One {
         };
         let Left { fills, resolved } = left;
         let (name, kind) = (self.name.clone(), self.kind.clone());
-        let recorded =
-            Recorded { name, kind, record, resolved, fills, others, proof: None, notes: Vec::new() };
+        let notes = commands::unrun(&kind, &record, &resolved);
+        let recorded = Recorded { name, kind, record, resolved, fills, others, proof: None, notes };
         Ok((recorded, verdict))
     }
 
@@ -195,7 +195,11 @@ fn forbidden(name: &ExerciseName, record: &BaseRecord, upstream: &Upstream) -> O
 /// Where OpenCode failed because the registry does not have what it was asked for by name, that is
 /// the reason to tell.
 fn refused(kind: &ExerciseKind, record: &BaseRecord) -> Option<resolve::Error> {
-    let (ExerciseKind::Plugin { spec } | ExerciseKind::Provider { spec }) = kind else { return None };
+    let (ExerciseKind::Plugin { spec } | ExerciseKind::Provider { spec } | ExerciseKind::Executable { spec }) =
+        kind
+    else {
+        return None;
+    };
     let absent = |status| resolve::Error::Absent { what: spec.to_string(), status };
     match (record.packuments.get(spec.name()?)?, spec.want()?) {
         (Answer::Absent { status }, _) => Some(absent(*status)),
@@ -230,7 +234,9 @@ pub(super) fn tags(
     resolved: &BTreeSet<PackageId>,
 ) -> BTreeMap<PackageName, BTreeMap<String, Version>> {
     let asked = match kind {
-        ExerciseKind::Plugin { spec } | ExerciseKind::Provider { spec } => spec.name().zip(spec.want()),
+        ExerciseKind::Plugin { spec }
+        | ExerciseKind::Provider { spec }
+        | ExerciseKind::Executable { spec } => spec.name().zip(spec.want()),
         _ => None,
     };
     let mut tags = BTreeMap::new();

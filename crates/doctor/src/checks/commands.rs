@@ -5,7 +5,10 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use builder::config::Text;
 use builder::opencode::reads::FETCHERS;
+use builder::started;
+use lock::{PackageId, Spec};
 
 use super::configs::Config;
 use crate::case::Case;
@@ -90,18 +93,50 @@ fn started(case: &Case<'_>, config: &Config, subject: &str, kind: &str, command:
         "mcp" => ("mcp-not-found", "mcp-fetches", "mcp-local"),
         _ => ("lsp-not-found", "lsp-fetches", "lsp-local"),
     };
+    if let Some(finding) = captured(case, subject, kind, command) {
+        return finding;
+    }
     let relative = program.contains('/') && is_program(&config.base.join(program));
     if !relative && case.surroundings.program(program).is_none() {
         let text = format!("{place} starts {program}, which is not on PATH");
         return Finding::problem(missing, subject, text)
-            .next(format!("install {program}, or correct the command"));
+            .next(or_capture(command, format!("install {program}, or correct the command")));
     }
     let name = Path::new(program).file_name().and_then(|name| name.to_str()).unwrap_or(program);
     if FETCHERS.contains(&name) {
         let text = format!("is started by {name}, which may fetch it from the network: it is not captured");
-        return Finding::note(fetched, subject, text).next("install the server itself and name its program");
+        let next = or_capture(command, "install the server itself and name its program".into());
+        return Finding::note(fetched, subject, text).next(next);
     }
     Finding::ok(found, subject, format!("is started by {program}"))
+}
+
+/// What to do, where the command runs a package that could have been captured.
+fn or_capture(command: &[String], otherwise: String) -> String {
+    match asked(command) {
+        Some(spec) => format!("{otherwise}; or add {:?} to `commands` in the manifest", spec.as_str()),
+        None => otherwise,
+    }
+}
+
+fn asked(command: &[String]) -> Option<Spec> {
+    let words: Vec<Text> =
+        command.iter().map(|word| Text { text: word.clone(), is_replaced: false }).collect();
+    Some(started::plain(&started::run(&words)?.spec))
+}
+
+/// A package that the output has, which a start takes whether its runner is there or not.
+fn captured(case: &Case<'_>, subject: &str, kind: &str, command: &[String]) -> Option<Finding> {
+    let wanted = asked(command)?;
+    let contents = case.subject.contents.as_ref().ok()?;
+    let code = if kind == "mcp" { "mcp-captured" } else { "lsp-captured" };
+    contents.exercises.iter().filter(|(name, _)| name.starts_with("executable:")).find_map(|(_, tree)| {
+        let spec: Spec = tree.spec.as_ref()?.parse().ok()?;
+        let place = format!("node_modules/{}", spec.name()?);
+        let id: PackageId = tree.packages.iter().find(|one| one.path == place)?.id.parse().ok()?;
+        let text = format!("is in the output: captured as {id}");
+        started::serves(&spec, Some(&id.version), &wanted).then(|| Finding::ok(code, subject, text))
+    })
 }
 
 fn downloads(case: &Case<'_>) -> Finding {

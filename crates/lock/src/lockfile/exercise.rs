@@ -77,6 +77,11 @@ pub enum ExerciseKind {
     },
     /// A command of the user's.
     Command(Command),
+    /// OpenCode installs a package whose program a configuration starts by `npx` and the like.
+    Executable {
+        /// The package, as it is asked for.
+        spec: Spec,
+    },
     /// OpenCode installs a language server.
     LanguageServer {
         /// Its id, as OpenCode calls it.
@@ -106,7 +111,7 @@ pub struct ExerciseName(String);
 /// A text that names no exercise.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{text:?} is not an exercise's name (config-dir, plugin:…, provider:…, command:…, language-server:…, grammars, shared-tree)"
+    "{text:?} is not an exercise's name (config-dir, plugin:…, provider:…, command:…, executable:…, language-server:…, grammars, shared-tree)"
 )]
 pub struct ExerciseNameError {
     /// The text as given, at most its first 250 characters.
@@ -118,8 +123,16 @@ const MAX_LENGTH: usize = 600;
 
 impl ExerciseKind {
     /// The kinds' words, in order of spelling.
-    pub const WORDS: [&'static str; 7] =
-        ["command", "config-dir", "grammars", "language-server", "plugin", "provider", "shared-tree"];
+    pub const WORDS: [&'static str; 8] = [
+        "command",
+        "config-dir",
+        "executable",
+        "grammars",
+        "language-server",
+        "plugin",
+        "provider",
+        "shared-tree",
+    ];
 
     /// The kind's word in the lock.
     pub fn as_str(&self) -> &'static str {
@@ -128,20 +141,23 @@ impl ExerciseKind {
             ExerciseKind::Plugin { .. } => "plugin",
             ExerciseKind::Provider { .. } => "provider",
             ExerciseKind::Command(_) => "command",
+            ExerciseKind::Executable { .. } => "executable",
             ExerciseKind::LanguageServer { .. } => "language-server",
             ExerciseKind::Grammars { .. } => "grammars",
             ExerciseKind::SharedTree { .. } => "shared-tree",
         }
     }
 
-    /// The name of an exercise of this kind. Plugins and providers are named after their spec, language servers after
+    /// The name of an exercise of this kind. Plugins, providers and executables are named after their spec, language servers after
     /// their id, whatever `qualifier` says; of grammars there is one; of config directories and shared trees there is one without a qualifier.
     ///
     /// # Errors
     /// A command without a qualifier, or a qualifier with control characters or over the length.
     pub fn name(&self, qualifier: Option<&str>) -> Result<ExerciseName, ExerciseNameError> {
         let qualifier = match self {
-            ExerciseKind::Plugin { spec } | ExerciseKind::Provider { spec } => Some(spec.as_str()),
+            ExerciseKind::Plugin { spec }
+            | ExerciseKind::Provider { spec }
+            | ExerciseKind::Executable { spec } => Some(spec.as_str()),
             ExerciseKind::LanguageServer { server } => Some(server.as_str()),
             ExerciseKind::Grammars { .. } => None,
             _ => qualifier,

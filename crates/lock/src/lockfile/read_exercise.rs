@@ -27,7 +27,7 @@ pub(super) fn exercise(node: &Node) -> Outcome<Exercise> {
     };
     let own_keys: &[&'static str] = match kind_word {
         "config-dir" => &["dependencies"],
-        "plugin" => &["spec"],
+        "plugin" | "executable" => &["spec"],
         "provider" => &["spec", "proof"],
         "command" => &["run", "env", "replies", "files"],
         "language-server" => &["server"],
@@ -38,7 +38,7 @@ pub(super) fn exercise(node: &Node) -> Outcome<Exercise> {
                 kind_node.unwrap_or(node),
                 "the kind",
                 other,
-                "command, config-dir, grammars, language-server, plugin, provider, shared-tree",
+                "command, config-dir, executable, grammars, language-server, plugin, provider, shared-tree",
             );
         }
     };
@@ -74,6 +74,7 @@ fn exercise_kind(kind: &str, record: Record<'_>) -> Outcome<ExerciseKind> {
         "config-dir" => ExerciseKind::ConfigDir {
             dependencies: wanted(record.required("dependencies")?, "`dependencies`")?,
         },
+        "executable" => ExerciseKind::Executable { spec: registry_spec(record.required("spec")?)? },
         "plugin" => ExerciseKind::Plugin { spec: registry_spec(record.required("spec")?)? },
         "provider" => ExerciseKind::Provider { spec: registry_spec(record.required("spec")?)? },
         "command" => ExerciseKind::Command(command(record)?),

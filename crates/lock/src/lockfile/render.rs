@@ -73,7 +73,9 @@ fn exercise(page: &mut Page, exercise: &Exercise) {
     page.text("kind", exercise.kind.as_str());
     match &exercise.kind {
         ExerciseKind::ConfigDir { dependencies } => page.texts("dependencies", dependencies),
-        ExerciseKind::Plugin { spec } | ExerciseKind::Provider { spec } => page.text("spec", spec),
+        ExerciseKind::Plugin { spec }
+        | ExerciseKind::Provider { spec }
+        | ExerciseKind::Executable { spec } => page.text("spec", spec),
         ExerciseKind::Command(wanted) => command(page, wanted),
         ExerciseKind::LanguageServer { server } => page.text("server", server),
         ExerciseKind::Grammars { languages } => page.list("languages", languages),

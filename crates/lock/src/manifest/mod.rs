@@ -48,11 +48,22 @@ pub struct Manifest {
     pub ripgrep: Ripgrep,
     /// `language_servers`: the language servers to capture, by the ids that OpenCode gives them.
     pub language_servers: BTreeSet<String>,
+    /// `commands`: packages whose programs configurations start by `npx` and the like.
+    pub commands: Commands,
     /// `grammars`: the languages whose code the terminal interface is to colour.
     pub grammars: BTreeSet<String>,
     /// `[exercises.NAME]`: further commands of OpenCode's to record, by name. Names consist of letters, digits,
     /// `-`, `_` and `.`.
     pub exercises: BTreeMap<String, Command>,
+}
+
+/// Packages whose programs are started by command.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Commands {
+    /// `"*"`: those of every command in the configurations that says which package it runs.
+    pub all: bool,
+    /// Those that are named. Every kind of spec is read; only a registry's can be pinned.
+    pub specs: Vec<Spec>,
 }
 
 /// The OpenCode version that is wanted.

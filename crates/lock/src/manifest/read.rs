@@ -15,7 +15,7 @@ use toml::{
 use crate::{
     command::is_id,
     date::Date,
-    manifest::{Error, MAX_BYTES, Manifest, Problem, Profile, Ripgrep, Source, Wanted, commands},
+    manifest::{Commands, Error, MAX_BYTES, Manifest, Problem, Profile, Ripgrep, Source, Wanted, commands},
     nearest::nearest,
     package::PackageName,
     position::Position,
@@ -33,7 +33,7 @@ pub(super) struct Fault {
 pub(super) type Outcome<T> = Result<T, Fault>;
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "opencode",
     "systems",
     "source",
@@ -46,6 +46,7 @@ const KEYS: [&str; 14] = [
     "before",
     "ripgrep",
     "language_servers",
+    "commands",
     "grammars",
     "exercises",
 ];
@@ -100,6 +101,7 @@ fn read(table: &DeTable<'_>) -> Outcome<Manifest> {
         manifest.ripgrep = ripgrep(value)?;
     }
     manifest.language_servers = ids(table, "language_servers")?;
+    manifest.commands = started(table, "commands")?;
     manifest.grammars = ids(table, "grammars")?;
     if let Some(value) = table.get("exercises") {
         manifest.exercises = commands::exercises(value)?;
@@ -227,8 +229,23 @@ fn paths(table: &DeTable<'_>, key: &'static str) -> Outcome<Vec<PathBuf>> {
 
 fn specs(table: &DeTable<'_>, key: &'static str) -> Outcome<Vec<Spec>> {
     let Some(value) = table.get(key) else { return Ok(Vec::new()) };
+    specs_of(strings(value, key)?, key)
+}
+
+/// Specs, and `*` for whatever the configurations name.
+fn started(table: &DeTable<'_>, key: &'static str) -> Outcome<Commands> {
+    let Some(value) = table.get(key) else { return Ok(Commands::default()) };
+    let (stars, named): (Vec<_>, Vec<_>) =
+        strings(value, key)?.into_iter().partition(|(_, text)| *text == "*");
+    if let Some((at, text)) = stars.get(1) {
+        return fault(*at, Problem::Repeated { key, item: (*text).to_owned() });
+    }
+    Ok(Commands { all: !stars.is_empty(), specs: specs_of(named, key)? })
+}
+
+fn specs_of(texts: Vec<(usize, &str)>, key: &'static str) -> Outcome<Vec<Spec>> {
     let mut specs: Vec<Spec> = Vec::new();
-    for (at, text) in strings(value, key)? {
+    for (at, text) in texts {
         let spec: Spec = text.parse().or_else(|source| fault(at, Problem::Spec { key, source }))?;
         if specs.contains(&spec) {
             return fault(at, Problem::Repeated { key, item: text.to_owned() });
