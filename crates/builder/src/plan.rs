@@ -94,7 +94,7 @@ pub enum Error {
     #[error(transparent)]
     Server(#[from] opencode::servers::Error),
     /// A provider or plugin of the manifest is no package of a registry.
-    #[error("{key}: {spec:?} cannot be pinned: {reason}")]
+    #[error("{key}: {spec} cannot be pinned: {reason}")]
     Spec {
         /// `providers`, `plugins` or `commands`.
         key: &'static str,
@@ -126,6 +126,7 @@ impl Error {
             Self::Config(error) => error.hint(),
             Self::Server(error) => error.hint(),
             Self::Manifest { source, .. } => source.hint(),
+            Self::Spec { .. } => Some("write it NAME, NAME@VERSION or NAME@TAG".into()),
             Self::Conflict { .. } => Some("let both name the same version or range".into()),
             _ => None,
         }
