@@ -8,6 +8,7 @@ use std::sync::Arc;
 use lock::{Download, HttpsUrl, Lock, Sri};
 use replay::proxy::{Authority, Exchange, Forward, Mode, Proxy, ProxyFacts, Recorded, RecordedBody};
 use replay::registry::npmrc::Settings;
+use replay::registry::upstream::Bounds;
 use replay::vendor::Vendor;
 use url::Url;
 
@@ -36,6 +37,20 @@ impl Outlet {
             .map_err(|error| error.to_string())?
             .reducing(latest::reduced);
         Self::open(stage, Mode::Record(Box::new(forward)))
+    }
+
+    /// Opens a recording one that waits for nobody longer than `bounds`, and asks so many times.
+    pub fn record_briefly(
+        stage: &mut Stage,
+        settings: &Settings,
+        vendor: &Vendor,
+        bounds: Bounds,
+        tries: u32,
+    ) -> Result<Self, String> {
+        let posts = std::collections::BTreeSet::new();
+        let forward =
+            Forward::bounded(settings, vendor.clone(), posts, bounds).map_err(|error| error.to_string())?;
+        Self::open(stage, Mode::Record(Box::new(forward.trying(tries))))
     }
 
     /// Opens a replaying one, which answers what the lock has.
@@ -68,6 +83,16 @@ impl Outlet {
     /// Whether it refused to send something for OpenCode that may change something out there.
     pub fn refused(&self) -> bool {
         !self.proxy.facts().refused.is_empty()
+    }
+
+    /// What went through so far, for somebody who looks from time to time.
+    pub fn observer(&self) -> impl Fn() -> ProxyFacts + Send + Sync + 'static {
+        self.proxy.observer()
+    }
+
+    /// Whether a question has no answer yet.
+    pub fn is_waiting(&self) -> bool {
+        self.proxy.quiet().is_zero()
     }
 
     /// Closes it, and says what went through.

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use lock::{
-    Archive, Artifact, ArtifactSource, HttpsUrl, Lock, Manifest, PackageName, RelPath, Ripgrep, System,
+    Archive, Artifact, ArtifactSource, Date, HttpsUrl, Lock, Manifest, PackageName, RelPath, Ripgrep, System,
     Version,
 };
 use replay::registry::Lookup;
@@ -25,10 +25,12 @@ pub enum Error {
     #[error("resolve ripgrep")]
     Resolve(#[from] resolve::Error),
     /// No version of the packages is published for every wanted system.
-    #[error("resolve ripgrep: no version has all of {}", packages.join(", "))]
+    #[error("resolve ripgrep{}: no version has all of {}", as_of(before.as_ref()), packages.join(", "))]
     NoCommonVersion {
         /// The packages.
         packages: Vec<String>,
+        /// The day, where one was named.
+        before: Option<Date>,
     },
     /// Its release could not be downloaded.
     #[error("fetch {url}")]
@@ -62,6 +64,10 @@ pub enum Error {
     },
 }
 
+fn as_of(day: Option<&Date>) -> String {
+    day.map(|day| format!(" as of {day}")).unwrap_or_default()
+}
+
 impl Error {
     /// The stable code of this error.
     pub fn code(&self) -> &'static str {
@@ -81,6 +87,10 @@ impl Error {
             "say `ripgrep = \"github\"` in the manifest, or `ripgrep = \"none\"` where every machine has one";
         match self {
             Self::Resolve(resolve::Error::Upstream { source, .. }) => source.hint(),
+            Self::NoCommonVersion { packages, before: Some(_) } => Some(format!(
+                "take a later day, or pin it by hand: `[packages]` \"{}\" = \"VERSION\" holds whatever the day",
+                packages.first().map(String::as_str).unwrap_or_default()
+            )),
             Self::Resolve(_) | Self::NoCommonVersion { .. } => Some(ELSEWHERE.into()),
             Self::Fetch { source, .. } => source.hint().or_else(|| {
                 Some("say `ripgrep = \"npm\"` in the manifest, or where its host is with --connect-to".into())
@@ -96,6 +106,9 @@ pub fn missing_from(manifest: &Manifest, lock: &Lock) -> Option<String> {
     match (manifest.ripgrep, found) {
         (Ripgrep::None, None) => None,
         (Ripgrep::None, Some(_)) => Some("ripgrep is in the lock, and is not wanted any more".into()),
+        (Ripgrep::Npm, Some(found)) if found.values().any(|one| !is_as_pinned(manifest, one)) => {
+            Some("ripgrep is pinned to another version than the lock has".into())
+        }
         (wanted, Some(found))
             if lock.systems.keys().all(|system| found.get(system).is_some_and(|one| fits(wanted, one))) =>
         {
@@ -112,12 +125,24 @@ fn fits(wanted: Ripgrep, found: &Artifact) -> bool {
     )
 }
 
+/// Whether it is the version that `[packages]` names, where it names one.
+fn is_as_pinned(manifest: &Manifest, found: &Artifact) -> bool {
+    match &found.source {
+        ArtifactSource::Npm { package, version } => {
+            manifest.packages.get(package).is_none_or(|pinned| pinned == version)
+        }
+        _ => true,
+    }
+}
+
 /// How programs are resolved.
 pub struct Resolving<'a> {
     /// What is wanted.
     pub manifest: &'a Manifest,
     /// For which systems.
     pub systems: BTreeSet<System>,
+    /// As of the end of this day.
+    pub before: Option<Date>,
     /// Who is asked.
     pub registry: &'a Registry,
     /// Where downloads go.
@@ -143,7 +168,7 @@ impl Resolving<'_> {
             let name: PackageName = text.parse().map_err(|_| Error::Name { what: text.clone() })?;
             let versions = match self.manifest.packages.get(&name) {
                 Some(version) => BTreeSet::from([version.clone()]),
-                None => resolve::releases(&self.registry.upstream, &name, self.manifest.before).await?,
+                None => resolve::releases(&self.registry.upstream, &name, self.before).await?,
             };
             common = Some(match common {
                 None => versions,
@@ -153,7 +178,7 @@ impl Resolving<'_> {
         }
         let Some(version) = common.unwrap_or_default().pop_last() else {
             let packages = names.values().map(ToString::to_string).collect();
-            return Err(Error::NoCommonVersion { packages });
+            return Err(Error::NoCommonVersion { packages, before: self.before });
         };
         let mut found = BTreeMap::new();
         for (system, package) in names {
@@ -233,6 +258,70 @@ mod tests {
         assert_eq!(version(&format!("x=`{releases}16.0.2/${{u}}`")), "16.0.2");
         assert_eq!(version(&format!("x=`{releases}${{u$}}/${{X}}`")), opencode::RIPGREP_VERSION);
         assert_eq!(version(""), opencode::RIPGREP_VERSION);
+    }
+
+    /// A registry that has 1.0.0 and 2.0.0 of every package, of 2020 and 2026.
+    fn registry() -> Registry {
+        use std::io::{BufRead, BufReader, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(io::Result::ok);
+                let lines: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+                let version = |version: &str| {
+                    let integrity = lock::Sri::of(lock::Algorithm::Sha512, version.as_bytes()).to_string();
+                    serde_json::json!({ "version": version, "dist": { "integrity": integrity } })
+                };
+                let path = lines[0].split(' ').nth(1).unwrap();
+                let document = match path.rsplit('/').next() {
+                    Some(exact @ ("1.0.0" | "2.0.0")) => version(exact),
+                    _ => serde_json::json!({
+                        "versions": { "1.0.0": version("1.0.0"), "2.0.0": version("2.0.0") },
+                        "time": { "1.0.0": "2020-05-05T00:00:00.000Z", "2.0.0": "2026-05-05T00:00:00.000Z" },
+                    }),
+                };
+                let (body, length) = match lines[0].starts_with("HEAD") {
+                    true => (String::new(), 7),
+                    false => (document.to_string(), document.to_string().len()),
+                };
+                let head = format!("HTTP/1.1 200 x\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+                stream.write_all((head + &body).as_bytes()).unwrap();
+            }
+        });
+        let mut settings =
+            replay::registry::npmrc::Settings::layered(&[], &std::collections::BTreeMap::new()).unwrap();
+        settings.registry = Some(url.parse().unwrap());
+        Registry { upstream: replay::registry::Upstream::new(&settings).unwrap(), settings }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_prebuilt_one_is_of_its_day_unless_it_is_pinned() {
+        let (registry, vendor) = (registry(), Vendor::at("/nowhere"));
+        let resolve = async |before: &str, packages: &str| {
+            let manifest = Manifest::parse(&format!("ripgrep = \"npm\"\n[packages]\n{packages}")).unwrap();
+            let before = (!before.is_empty()).then(|| before.parse().unwrap());
+            let systems = BTreeSet::from([System::X86_64Linux, System::Aarch64Linux]);
+            let resolving =
+                Resolving { manifest: &manifest, systems, before, registry: &registry, vendor: &vendor };
+            let found = resolving.run(Path::new("/nowhere")).await?.remove(opencode::RIPGREP).unwrap();
+            let versions = found.into_values().map(|artifact| match artifact.source {
+                ArtifactSource::Npm { version, .. } => version.to_string(),
+                other => panic!("{other:?}"),
+            });
+            Ok::<_, Error>(versions.collect::<Vec<_>>())
+        };
+        assert_eq!(resolve("", "").await.unwrap(), ["2.0.0", "2.0.0"]);
+        assert_eq!(resolve("2021-01-01", "").await.unwrap(), ["1.0.0", "1.0.0"]);
+        let pins =
+            System::ALL.map(|system| format!("\"{}\" = \"2.0.0\"\n", opencode::ripgrep_package(system).0));
+        assert_eq!(resolve("2021-01-01", &pins.concat()).await.unwrap(), ["2.0.0", "2.0.0"]);
+        let early = resolve("2019-01-01", "").await.unwrap_err();
+        assert!(
+            early.code() == "ripgrep-no-common-version" && early.to_string().contains("2019-01-01"),
+            "{early}"
+        );
     }
 
     #[test]

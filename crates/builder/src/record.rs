@@ -115,7 +115,8 @@ impl Recording<'_> {
         }
         let origin = Origin::new(self.registry.upstream.clone(), self.vendor.clone());
         self.pins_exist(&origin).await?;
-        let programs_fit = programs::missing_from(&self.wishes.manifest, lock).is_none();
+        let same_day = kept.is_none_or(|old| pins::other_day(manifest, old).is_none());
+        let programs_fit = same_day && programs::missing_from(manifest, lock).is_none();
         if anew.is_empty() && !lock.models.is_empty() && programs_fit {
             return Ok(());
         }
@@ -124,6 +125,7 @@ impl Recording<'_> {
             let resolving = programs::Resolving {
                 manifest: &self.wishes.manifest,
                 systems: lock.systems.keys().copied().collect(),
+                before: lock.before,
                 registry: &self.registry,
                 vendor: &self.vendor,
             };
@@ -149,7 +151,7 @@ impl Recording<'_> {
 
     /// The catalogue, where it can be had and this OpenCode can use it, and how many models it lists.
     async fn models(&self, binary: &Path) -> Result<(Option<Catalogue>, BTreeMap<String, u32>), Error> {
-        let ask = catalogue::ask(binary, &self.registry.settings, &self.vendor);
+        let ask = catalogue::ask(binary, &self.registry.settings, &self.vendor, &*self.progress);
         let why = match timed(&*self.progress, "ask for the catalogue", ask)
             .await
             .map_err(count::Error::from)?

@@ -10,7 +10,7 @@ use url::Url;
 use super::{Exchange, KEPT_HEADERS, Recorded, RecordedBody};
 use crate::answer;
 use crate::registry::npmrc::Settings;
-use crate::registry::upstream::{self, Bounds, MAX_DOWNLOAD, PROXY_CREDENTIALS, Ways};
+use crate::registry::upstream::{self, Bounds, Clients, MAX_DOWNLOAD, PROXY_CREDENTIALS, Ways};
 use crate::vendor::{self, Vendor};
 
 /// Largest request body that is forwarded, in bytes.
@@ -48,11 +48,12 @@ pub type Reduce = fn(&Url, &[u8]) -> Option<String>;
 /// How a recording proxy reaches the world.
 #[derive(Debug)]
 pub struct Forward {
-    client: reqwest::Client,
+    clients: Clients,
     ways: Ways,
     vendor: Vendor,
     posts: BTreeSet<String>,
     reduce: Reduce,
+    tries: u32,
 }
 
 impl Forward {
@@ -66,9 +67,28 @@ impl Forward {
         vendor: Vendor,
         posts: BTreeSet<String>,
     ) -> Result<Self, upstream::Error> {
-        let client = upstream::client(settings, Bounds::default(), false)
-            .map_err(|source| upstream::Error::Client { source })?;
-        Ok(Self { client, ways: Ways::of(settings), vendor, posts, reduce: |_, _| None })
+        Self::bounded(settings, vendor, posts, Bounds::default())
+    }
+
+    /// As [`Self::new`], with other time bounds.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn bounded(
+        settings: &Settings,
+        vendor: Vendor,
+        posts: BTreeSet<String>,
+        bounds: Bounds,
+    ) -> Result<Self, upstream::Error> {
+        let clients =
+            Clients::of(settings, bounds, false).map_err(|source| upstream::Error::Client { source })?;
+        Ok(Self { clients, ways: Ways::of(settings), vendor, posts, reduce: |_, _| None, tries: TRIES })
+    }
+
+    /// The same, asking so many times what may be asked again.
+    #[must_use]
+    pub fn trying(self, tries: u32) -> Self {
+        Self { tries, ..self }
     }
 
     /// The same, showing clients of an answer only what `reduce` says, where it says something.
@@ -91,18 +111,23 @@ impl Forward {
         }
         let Some(body) = answer::read(body, MAX_REQUEST).await else { return Ok(None) };
         let headers = forwarded(&parts.headers);
-        let mut left = if asks { TRIES } else { 1 };
+        let mut left = if asks { self.tries.max(1) } else { 1 };
+        let mut failed = 0;
         loop {
             left -= 1;
             let request = self
-                .client
+                .clients
+                .to(url)
                 .request(parts.method.clone(), url.clone())
                 .headers(headers.clone())
                 .body(body.clone());
             match self.keep(&parts.method, url, request).await {
                 Ok(exchange) if exchange.status < 500 || left == 0 => return Ok(Some(exchange)),
                 Err(error) if left == 0 || !passing(&error) => return Err(error),
-                _ => upstream::pause(TRIES - left).await,
+                _ => {
+                    failed += 1;
+                    upstream::pause(failed).await;
+                }
             }
         }
     }

@@ -179,6 +179,12 @@ impl Proxy {
         self.hub.facts().clone()
     }
 
+    /// [`Proxy::facts`] for somebody who looks from time to time.
+    pub fn observer(&self) -> impl Fn() -> ProxyFacts + Send + Sync + 'static {
+        let hub = Arc::clone(&self.hub);
+        move || hub.facts().clone()
+    }
+
     /// Stops, and says what happened.
     pub async fn shutdown(self) -> ProxyFacts {
         self.hub.stop.send_replace(true);

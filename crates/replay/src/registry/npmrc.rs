@@ -48,6 +48,14 @@ pub enum Error {
         /// The key, as npm spells it.
         key: String,
     },
+    /// A proxy of a kind that is not spoken.
+    #[error("{key} names a proxy of the kind {scheme}, which is not supported")]
+    ProxyScheme {
+        /// The key, as npm spells it.
+        key: String,
+        /// The address's scheme.
+        scheme: String,
+    },
     /// A credential that is not in the form that npm writes.
     #[error("{key} is not a valid credential")]
     Credential {
@@ -79,6 +87,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Address { .. } => "npmrc-address",
+            Self::ProxyScheme { .. } => "proxy-scheme",
             Self::Credential { .. } => "npmrc-credential",
             Self::Read { .. } => "npmrc-read",
             Self::TooLarge { .. } => "npmrc-too-large",
@@ -143,6 +152,26 @@ pub struct Credential {
     pub header: Secret,
 }
 
+/// A certificate that says who we are, with its key, and what it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// As that of a [`Credential`].
+    pub prefix: String,
+    /// Certificate and key, as PEM.
+    pub pem: Secret,
+}
+
+/// The files of an [`Identity`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityFiles {
+    /// As that of a [`Credential`].
+    pub prefix: String,
+    /// The certificate's.
+    pub certificate: PathBuf,
+    /// The key's.
+    pub key: PathBuf,
+}
+
 /// Proxies for requests that leave.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proxies {
@@ -164,6 +193,10 @@ pub struct Settings {
     pub scopes: BTreeMap<String, Url>,
     /// Credentials; each is sent to the addresses below its prefix only.
     pub credentials: Vec<Credential>,
+    /// Certificates that say who we are; each is shown to the hosts below its prefix only.
+    pub identities: Vec<Identity>,
+    /// Files of such certificates; [`Settings::load`] has read them into `identities`.
+    pub identity_files: Vec<IdentityFiles>,
     /// Certificates to trust beside the system's own, as PEM.
     pub certificates: Vec<String>,
     /// Files of certificates to trust beside the system's own; [`Settings::load`] has read them into `certificates`.
@@ -201,17 +234,18 @@ impl Settings {
         let variable = |name: &str| {
             env.get(name).or_else(|| env.get(&name.to_lowercase())).filter(|value| !value.is_empty())
         };
-        let any = |keys: [&str; 2], name: &str| {
+        // `fallback` names what curl looks at last, whatever the scheme; npm does not.
+        let any = |keys: [&str; 2], name: &str, fallback: &str| {
             keys.iter()
                 .find_map(|key| get(key))
                 .map(str::to_owned)
-                .or_else(|| variable(name).cloned())
+                .or_else(|| variable(name).or_else(|| variable(fallback)).cloned())
                 .filter(|value| value != "false")
         };
-        let http = any(["proxy", "http-proxy"], "HTTP_PROXY");
-        let https = any(["https-proxy", "proxy"], "HTTPS_PROXY")
+        let http = any(["proxy", "http-proxy"], "HTTP_PROXY", "ALL_PROXY");
+        let https = any(["https-proxy", "proxy"], "HTTPS_PROXY", "ALL_PROXY")
             .or_else(|| http.clone().filter(|_| get("proxy").is_some()));
-        let none_for = any(["noproxy", "no-proxy"], "NO_PROXY").unwrap_or_default();
+        let none_for = any(["noproxy", "no-proxy"], "NO_PROXY", "NO_PROXY").unwrap_or_default();
         let ca = layers.iter().find_map(|layer| {
             let found: Vec<_> = layer
                 .0
@@ -225,6 +259,8 @@ impl Settings {
         Ok(Self {
             scopes: scopes(layers)?,
             credentials: credentials(layers, registry.as_ref())?,
+            identities: inline_identity(get("cert"), get("key"), registry.as_ref()).into_iter().collect(),
+            identity_files: identity_files(layers),
             registry,
             certificates: ca
                 .unwrap_or_default()
@@ -281,7 +317,36 @@ pub(crate) fn address(key: &str, text: &str) -> Result<Url, Error> {
 /// nothing is to leave directly.
 fn proxy(key: &str, text: &str) -> Result<Secret, Error> {
     let with_scheme = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let scheme = with_scheme.split("://").next().unwrap_or_default().to_ascii_lowercase();
+    if SOCKS.contains(&scheme.as_str()) {
+        let url = Url::parse(with_scheme.trim()).ok().filter(|url| url.host_str().is_some());
+        return url.map(|url| Secret(url.into())).ok_or_else(|| Error::Address { key: key.to_owned() });
+    }
+    if !matches!(scheme.as_str(), "http" | "https") {
+        return Err(Error::ProxyScheme { key: key.to_owned(), scheme });
+    }
     address(key, &with_scheme).map(|url| Secret(url.into()))
+}
+
+/// The kinds of SOCKS proxies, as curl calls them: with an `h` or `a` the proxy looks names up.
+const SOCKS: [&str; 4] = ["socks4", "socks4a", "socks5", "socks5h"];
+
+/// `cert` and `key` without a host: as with old credentials, they are the default registry's, and shown to nobody else.
+fn inline_identity(cert: Option<&str>, key: Option<&str>, registry: Option<&Url>) -> Option<Identity> {
+    let pem = format!("{}\n{}\n", cert?, key?).replace("\\n", "\n");
+    Some(Identity { prefix: prefix_of(registry?), pem: Secret(pem) })
+}
+
+/// `//host/:certfile` and `//host/:keyfile`. One without the other is none, as with npm.
+fn identity_files(layers: &[Layer]) -> Vec<IdentityFiles> {
+    let all = merged(layers);
+    let of_host = |(key, certificate): (&&str, &&str)| {
+        let host = key.strip_prefix("//")?.strip_suffix(":certfile")?;
+        let key = all.get(format!("//{host}:keyfile").as_str())?;
+        let prefix = format!("{}/", host.trim_end_matches('/'));
+        Some(IdentityFiles { prefix, certificate: certificate.into(), key: key.into() })
+    };
+    all.iter().filter_map(of_host).collect()
 }
 
 /// `host[:port]/path/` of an address, as npm keys its credentials.

@@ -78,14 +78,26 @@ impl Origin {
             return Ok(Lookup::Found(Stored { integrity: integrity.clone(), size, path }));
         }
         let mut tries = upstream.tries();
+        // Where a mirror answers something else in its place, the address that it states.
+        let mut stated = None;
         loop {
-            let download = match upstream.tarball(id, Some(release), 0).await.map_err(failed)? {
+            let answer = match &stated {
+                None => upstream.tarball(id, Some(release), 0).await,
+                Some(url) => upstream.download(url, 0).await,
+            };
+            let download = match answer.map_err(failed)? {
                 Lookup::Found(download) => download,
                 Lookup::Absent { status } => return Ok(Lookup::Absent { status }),
             };
             tries = tries.saturating_sub(1);
             match vendor.put_download(&what, download, wanted, MAX_DOWNLOAD).await {
                 Err(vendor::Error::Upstream { source, .. }) if source.passing() && tries > 0 => {}
+                Err(error @ vendor::Error::WrongHash { .. }) if stated.is_none() => {
+                    stated = upstream.stated(id, Some(release)).await.ok().flatten();
+                    if stated.is_none() {
+                        return Err(error);
+                    }
+                }
                 done => return done.map(Lookup::Found),
             }
         }

@@ -66,24 +66,24 @@ impl Vendor {
             Claim::Done(path) => return Ok(path),
             Claim::Mine(part) => part,
         };
-        let fetch = Fetch { upstream, source, pinned, progress };
-        let resumed = part.length() > 0;
-        match fetch.complete(part).await? {
-            Outcome::Right(whole) => whole.publish(self.path_of(pinned.integrity)).await,
-            Outcome::Wrong(part, _) if resumed => {
-                // The part of an earlier run may be what is wrong.
-                match fetch.complete(part.reset()?).await? {
-                    Outcome::Right(whole) => whole.publish(self.path_of(pinned.integrity)).await,
-                    Outcome::Wrong(part, error) => {
-                        part.discard();
-                        Err(error)
-                    }
+        let mut fetch = Fetch { upstream, source, stated: None, pinned, progress };
+        // The part of an earlier run may be what is wrong.
+        let mut resumed = part.length() > 0;
+        let mut part = part;
+        loop {
+            let (left, error, is_wrong) = match fetch.complete(part).await? {
+                Outcome::Right(whole) => return whole.publish(self.path_of(pinned.integrity)).await,
+                Outcome::Wrong(left, error) => (left, error, true),
+                Outcome::Short(left, error) => (left, error, false),
+            };
+            let again = is_wrong && std::mem::take(&mut resumed);
+            if !again && !fetch.go_elsewhere().await {
+                if is_wrong {
+                    left.discard();
                 }
+                return Err(error);
             }
-            Outcome::Wrong(part, error) => {
-                part.discard();
-                Err(error)
-            }
+            part = left.reset()?;
         }
     }
 
@@ -123,17 +123,31 @@ enum Claim {
 
 enum Outcome {
     Right(super::part::Whole),
+    /// Something else than is pinned.
     Wrong(Part, Error),
+    /// Less than is pinned, which may be its beginning.
+    Short(Part, Error),
 }
 
 struct Fetch<'a> {
     upstream: &'a Upstream,
     source: &'a Source,
+    /// Where the registry says that a package is, once it was found to be something else where it should be.
+    stated: Option<Url>,
     pinned: Pinned<'a>,
     progress: &'a (dyn Fn(u64) + Send + Sync),
 }
 
 impl Fetch<'_> {
+    /// Goes on with the address that a registry states for a package; whether there is one that was not tried.
+    async fn go_elsewhere(&mut self) -> bool {
+        if let (Source::Package(id), None) = (self.source, &self.stated) {
+            self.stated = self.upstream.stated(id, None).await.ok().flatten();
+            return self.stated.is_some();
+        }
+        false
+    }
+
     /// Downloads what is missing of `part`.
     async fn complete(&self, mut part: Part) -> Result<Outcome, Error> {
         let size = self.pinned.size;
@@ -175,12 +189,9 @@ impl Fetch<'_> {
                 _ if resumes < MAX_RESUMES => resumes += 1,
                 Ended::Broken(source) => return Err(Error::Upstream { what: self.what(), source }),
                 Ended::Short => {
-                    return Err(Error::Truncated {
-                        what: self.what(),
-                        host,
-                        wanted: size,
-                        got: part.length(),
-                    });
+                    let got = part.length();
+                    let error = Error::Truncated { what: self.what(), host, wanted: size, got };
+                    return Ok(Outcome::Short(part, error));
                 }
             }
         }
@@ -198,9 +209,10 @@ impl Fetch<'_> {
     }
 
     async fn start(&self, offset: u64) -> Result<Lookup<Download>, Error> {
-        let started = match self.source {
-            Source::Package(id) => self.upstream.tarball(id, None, offset).await,
-            Source::Url(url) => self.upstream.download(url, offset).await,
+        let started = match (self.source, &self.stated) {
+            (_, Some(url)) => self.upstream.download(url, offset).await,
+            (Source::Package(id), None) => self.upstream.tarball(id, None, offset).await,
+            (Source::Url(url), None) => self.upstream.download(url, offset).await,
         };
         started.map_err(|source| Error::Upstream { what: self.what(), source })
     }

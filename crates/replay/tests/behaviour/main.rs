@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot set up its world fails there")]
 
 mod dns;
+mod identity;
 mod llm;
 mod npm;
 mod proxy;

@@ -223,3 +223,44 @@ async fn a_link_where_the_part_is_to_be_is_not_followed() {
     assert!(fake.seen.lock().unwrap().is_empty());
     assert!(!directory.path().join("elsewhere").exists());
 }
+
+/// A mirror that has a package at the address that it states, and in its conventional place answers `instead`.
+fn misplaced(instead: impl Fn() -> Reply + Send + Sync + 'static) -> Fake {
+    let listener = crate::support::listener();
+    let stated = format!("http://{}/files/1", listener.local_addr().unwrap());
+    Fake::on(listener, move |seen, _| match seen.path.as_str() {
+        "/files/1" => ranged(seen.range.as_deref(), &content()),
+        path if path.contains("/-/") => instead(),
+        _ => {
+            let version = serde_json::json!({ "name": "a", "version": "1.0.0", "dist": {
+                "tarball": stated, "integrity": sri(&content()).to_string() } });
+            let whole = serde_json::json!({ "name": "a", "versions": { "1.0.0": version } });
+            Reply::new(200, if seen.path.ends_with("/1.0.0") { version } else { whole }.to_string())
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_something_else_stands_in_the_usual_place_the_stated_one_is_asked() {
+    let page = || Reply::new(200, "<p>not here").header("content-type", "text/html; charset=utf-8");
+    let other = || Reply::new(200, content().iter().map(|byte| !byte).collect::<Vec<_>>());
+    let less = || Reply::new(200, content().slice(..9)).header("transfer-encoding", "identity");
+    let more = || Reply::new(200, [content(), content()].concat());
+    for instead in [page as fn() -> Reply, other, less, more] {
+        let directory = tempfile::tempdir().unwrap();
+        let vendor = Vendor::at(directory.path());
+        let fake = misplaced(instead);
+        fetch(&vendor, &fake, &sri(&content()), 3_000_000).await.unwrap();
+        assert_eq!(files(directory.path()).len(), 1);
+
+        // The same while recording, and for the size of what is never downloaded.
+        let recording = Vendor::at(directory.path().join("recording"));
+        let upstream = upstream(&format!("registry={}", fake.url()));
+        let origin = replay::registry::Origin::new(upstream.clone(), recording);
+        let stored = origin.tarball(&id("a", "1.0.0")).await.unwrap().found().unwrap();
+        assert_eq!((stored.integrity, stored.size), (sri(&content()), 3_000_000));
+    }
+    let upstream = upstream(&format!("registry={}", misplaced(page).url()));
+    let size = upstream.tarball_size(&id("a", "1.0.0"), None).await.unwrap();
+    assert_eq!(size.found().flatten(), Some(3_000_000));
+}

@@ -124,3 +124,54 @@ async fn special_characters_of_a_password_arrive() {
     let answer = ask("registry=http://npm.example/", &env).await;
     assert_eq!(answer.unwrap(), Lookup::Absent { status: 404 });
 }
+
+/// A SOCKS5 proxy that knows a user, and leads every name to `there`; the names that it was asked for.
+fn socks(there: String) -> (std::net::SocketAddr, Arc<std::sync::Mutex<Vec<String>>>) {
+    use std::io::Read as _;
+    let listener = listener();
+    let address = listener.local_addr().unwrap();
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let noted = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let take = |mut stream: &std::net::TcpStream, length: usize| {
+                let mut bytes = vec![0; length];
+                stream.read_exact(&mut bytes).unwrap();
+                bytes
+            };
+            let ways = take(&stream, 2)[1];
+            take(&stream, ways.into());
+            // With user and password (RFC 1929).
+            stream.write_all(&[5, 2]).unwrap();
+            let length = take(&stream, 2)[1];
+            let user = take(&stream, length.into());
+            let length = take(&stream, 1)[0];
+            let password = take(&stream, length.into());
+            assert_eq!((user, password), (b"user".to_vec(), SECRET.as_bytes().to_vec()));
+            stream.write_all(&[1, 0]).unwrap();
+            assert_eq!(take(&stream, 4), [5, 1, 0, 3], "a connection to a name");
+            let length = take(&stream, 1)[0];
+            let name = String::from_utf8(take(&stream, length.into())).unwrap();
+            take(&stream, 2);
+            noted.lock().unwrap().push(name);
+            stream.write_all(&[5, 0, 0, 1, 0, 0, 0, 0, 0, 0]).unwrap();
+            let other = std::net::TcpStream::connect(&there).unwrap();
+            let (mut from, mut to) = (stream.try_clone().unwrap(), other.try_clone().unwrap());
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            let (mut from, mut to) = (other, stream);
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+        }
+    });
+    (address, asked)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_socks_proxy_is_asked_for_names_and_told_who_asks() {
+    let fake = Fake::start(|_, _| Reply::new(404, ""));
+    let (proxy, asked) = socks(fake.authority.clone());
+    let env = [("ALL_PROXY", format!("socks5h://user:p%40ss%3Aw%25rd@{proxy}"))];
+    let answer = ask("registry=http://npm.example/\nnoproxy=other.example", &env).await;
+    assert_eq!(answer.unwrap(), Lookup::Absent { status: 404 });
+    assert_eq!(*asked.lock().unwrap(), ["npm.example"]);
+}

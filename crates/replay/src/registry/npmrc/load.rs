@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::{Error, Layer, Settings, resolve};
+use super::{Error, Identity, Layer, Secret, Settings, resolve};
 
 /// Largest configuration or certificate file, in bytes. A full bundle of root certificates is a quarter of it.
 const MAX_FILE: u64 = 1024 * 1024;
@@ -47,7 +47,18 @@ pub(super) fn load(sources: &Sources<'_>) -> Result<Settings, Error> {
         }
     }
     settings.certificate_files = files;
+    for files in &mut settings.identity_files {
+        files.certificate = resolve(base, &files.certificate);
+        files.key = resolve(base, &files.key);
+        let pem = format!("{}\n{}\n", needed(&files.certificate)?, needed(&files.key)?);
+        settings.identities.push(Identity { prefix: files.prefix.clone(), pem: Secret::new(pem) });
+    }
     Ok(settings)
+}
+
+/// The text of a file that has to be there: without it nobody would let us in, and say less clearly why.
+fn needed(path: &Path) -> Result<String, Error> {
+    read(path)?.ok_or_else(|| Error::Read { path: path.to_owned(), source: ErrorKind::NotFound.into() })
 }
 
 /// The text of a file; `None` where there is no file.

@@ -122,7 +122,7 @@ fn proxies_come_from_npm_first_and_from_the_environment_else() {
     );
     assert_eq!(proxies("https-proxy=http://n", &[]), (None, some("http://n/"), vec![]));
     assert_eq!(proxies("https-proxy=n:3128", &[]), (None, some("http://n:3128/"), vec![]));
-    for text in ["https-proxy=socks5://n", "proxy=http://"] {
+    for text in ["https-proxy=http://", "proxy=http://"] {
         assert_eq!(settings(&[text], &[]).unwrap_err().code(), "npmrc-address", "{text}");
     }
     assert_eq!(proxies("proxy=null", &[]), (None, None, vec![]));
@@ -177,4 +177,41 @@ fn a_file_that_is_too_large_is_refused() {
         Settings::load(&Sources { env: &env, project: None, home: Some(directory.path()), global: None })
             .unwrap_err();
     assert_eq!(error.code(), "npmrc-too-large");
+}
+
+#[test]
+fn all_proxy_is_what_is_left_for_both_schemes() {
+    let proxies = |pairs: &[(&str, &str)], npmrc: &str| {
+        let Proxies { http, https, .. } = settings(&[npmrc], pairs).unwrap().proxies;
+        [http, https].map(|proxy| proxy.map(|proxy| proxy.reveal().to_owned()))
+    };
+    let text = |text: &str| Some(text.to_owned());
+    for name in ["ALL_PROXY", "all_proxy"] {
+        let all = (name, "socks5h://u:p@all.invalid:1080");
+        let socks = text("socks5h://u:p@all.invalid:1080");
+        assert_eq!(proxies(&[all], ""), [socks.clone(), socks.clone()]);
+        let secure = ("https_proxy", "http://s.invalid");
+        assert_eq!(proxies(&[all, secure], ""), [socks, text("http://s.invalid/")]);
+        assert_eq!(
+            proxies(&[all], "proxy=http://p.invalid\n"),
+            [text("http://p.invalid/"), text("http://p.invalid/")]
+        );
+    }
+    let error = settings(&[""], &[("ALL_PROXY", "quic://hunter2@x.invalid")]).unwrap_err();
+    assert_eq!(error.code(), "proxy-scheme");
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+}
+
+#[test]
+fn a_certificate_of_ours_is_for_its_host() {
+    let text = "registry=https://r.invalid/npm/\n//a.invalid/:certfile=a.crt\n//a.invalid/:keyfile=/k/a.key\n\
+                //b.invalid/:certfile=b.crt\ncert=\"CERT\\nX\"\nkey=\"hunter2\\nY\"\n";
+    let settings = settings(&[text], &[]).unwrap();
+    let files: Vec<_> = settings.identity_files.iter().map(|files| files.prefix.as_str()).collect();
+    assert_eq!(files, ["a.invalid/"]);
+    assert_eq!(settings.identity_files[0].key, Path::new("/k/a.key"));
+    assert_eq!(settings.identities.len(), 1);
+    assert_eq!(settings.identities[0].prefix, "r.invalid/npm/");
+    assert_eq!(settings.identities[0].pem.reveal(), "CERT\nX\nhunter2\nY\n");
+    assert!(!format!("{settings:?}").contains("hunter2"));
 }

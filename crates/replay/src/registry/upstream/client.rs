@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, Proxy, redirect};
+use reqwest::{Certificate, Client, Identity, Proxy, redirect};
+use url::Url;
 
 use super::ways::Ways;
-use crate::registry::npmrc::Settings;
+use crate::registry::npmrc::{Settings, prefix_of};
 
 /// How long the outside may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,8 +27,46 @@ impl Default for Bounds {
     }
 }
 
-/// The client of `settings`. It follows no redirects: who follows must decide anew which credential goes along.
-pub(crate) fn client(settings: &Settings, bounds: Bounds, gzip: bool) -> Result<Client, reqwest::Error> {
+/// The clients of a configuration: one for everybody, and one for each certificate that says who we are. Such a certificate is a
+/// matter of a client's connections, so who is not to see it is asked by another client.
+#[derive(Debug, Clone)]
+pub(crate) struct Clients {
+    everybodys: Client,
+    /// By the prefix of the addresses that they are for.
+    own: Vec<(String, Client)>,
+}
+
+impl Clients {
+    /// Those of `settings`.
+    pub(crate) fn of(settings: &Settings, bounds: Bounds, gzip: bool) -> Result<Self, reqwest::Error> {
+        let mut own = Vec::new();
+        for identity in &settings.identities {
+            let pem = Identity::from_pem(identity.pem.reveal().as_bytes())?;
+            own.push((identity.prefix.clone(), client(settings, bounds, gzip, Some(pem))?));
+        }
+        Ok(Self { everybodys: client(settings, bounds, gzip, None)?, own })
+    }
+
+    /// The one for an address.
+    pub(crate) fn to(&self, url: &Url) -> &Client {
+        nearest(&self.own, url, |(prefix, _)| prefix).map_or(&self.everybodys, |(_, client)| client)
+    }
+}
+
+/// Of things that are for the addresses below a prefix, the one of the longest prefix on the same host and port.
+pub(super) fn nearest<'t, T>(all: &'t [T], url: &Url, prefix: impl Fn(&T) -> &String) -> Option<&'t T> {
+    let address = prefix_of(url);
+    let covers = |one: &&T| address.starts_with(prefix(one)) || format!("{address}/") == *prefix(one);
+    all.iter().filter(covers).max_by_key(|one| prefix(one).len())
+}
+
+/// A client of `settings`. It follows no redirects: who follows must decide anew which credential goes along.
+fn client(
+    settings: &Settings,
+    bounds: Bounds,
+    gzip: bool,
+    identity: Option<Identity>,
+) -> Result<Client, reqwest::Error> {
     let ways = Ways::of(settings);
     let mut builder = Client::builder()
         .user_agent(concat!("opencode-cache/", env!("CARGO_PKG_VERSION")))
@@ -43,6 +82,9 @@ pub(crate) fn client(settings: &Settings, bounds: Bounds, gzip: bool) -> Result<
         for certificate in Certificate::from_pem_bundle(pem.as_bytes())? {
             builder = builder.add_root_certificate(certificate);
         }
+    }
+    if let Some(identity) = identity {
+        builder = builder.identity(identity);
     }
     for (host, address) in &settings.connect_to {
         builder = builder.resolve(host, *address);

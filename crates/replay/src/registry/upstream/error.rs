@@ -16,6 +16,8 @@ pub enum Fault {
     Timeout,
     /// Its certificate is of no authority that is trusted here, or of another host, or out of date.
     Certificate,
+    /// It wants a certificate that says who we are, or another one than it got.
+    OwnCertificate,
     /// Nobody knows the host's name.
     Name,
     /// The proxy does not open a way to the host: it may not, or cannot.
@@ -25,6 +27,18 @@ pub enum Fault {
     /// No connection, or one that broke off.
     Connection,
 }
+
+/// What a host says in TLS that wants to know by certificate who asks (rustls 0.23's names).
+const ABOUT_US: [&str; 8] = [
+    "CertificateRequired",
+    "BadCertificate",
+    "CertificateUnknown",
+    "CertificateExpired",
+    "CertificateRevoked",
+    "UnknownCA",
+    "AccessDenied",
+    "DecryptError",
+];
 
 impl Fault {
     fn of(error: &reqwest::Error) -> Self {
@@ -39,6 +53,12 @@ impl Fault {
             }
             if text.contains("invalid peer certificate") {
                 return Self::Certificate;
+            }
+            if text
+                .split_once("received fatal alert: ")
+                .is_some_and(|(_, alert)| ABOUT_US.iter().any(|about| alert.starts_with(about)))
+            {
+                return Self::OwnCertificate;
             }
             if text.contains("failed to lookup address") {
                 return Self::Name;
@@ -142,6 +162,7 @@ impl Error {
             Self::Transport { fault, .. } => match fault {
                 Fault::Timeout => "upstream-timeout",
                 Fault::Certificate => "upstream-certificate",
+                Fault::OwnCertificate => "upstream-client-certificate",
                 Fault::Proxy => "proxy-refused",
                 _ => "upstream-unreachable",
             },
@@ -161,7 +182,7 @@ impl Error {
                 "name one with --registry, npm_config_registry or `registry=` in .npmrc".to_owned()
             }
             Self::Client { .. } => {
-                "look at cafile, ca, proxy and https-proxy in .npmrc, and at NODE_EXTRA_CA_CERTS".to_owned()
+                "look at cafile, ca, certfile, keyfile, proxy and https-proxy in .npmrc, and at NODE_EXTRA_CA_CERTS".to_owned()
             }
             Self::Transport { host, way, fault, .. } => fault.hint(host, way),
             Self::ProxyCredentials { way, host } => Fault::ProxyCredentials.hint(host, way),
@@ -192,7 +213,10 @@ impl Error {
     pub(crate) fn passing(&self) -> bool {
         match self {
             Self::Transport { source, fault, .. } => {
-                let lasts = matches!(fault, Fault::Certificate | Fault::Proxy | Fault::ProxyCredentials);
+                let lasts = matches!(
+                    fault,
+                    Fault::Certificate | Fault::OwnCertificate | Fault::Proxy | Fault::ProxyCredentials
+                );
                 !lasts && !source.is_builder()
             }
             Self::Status { .. } => true,
@@ -223,6 +247,9 @@ impl Fault {
         const TRUST: &str = "name its authority with cafile= in .npmrc, NODE_EXTRA_CA_CERTS or SSL_CERT_FILE";
         match (self, way) {
             (Self::Certificate, _) => format!("if {host} is the right host, {TRUST}"),
+            (Self::OwnCertificate, _) => format!(
+                "it wants a certificate of yours: name certificate and key with //{host}/:certfile= and //{host}/:keyfile= in .npmrc"
+            ),
             (Self::ProxyCredentials, _) => {
                 "put them into the proxy's address (http://USER:PASSWORD@HOST:PORT, special characters as %XX): HTTPS_PROXY, \
                  HTTP_PROXY, or https-proxy and proxy in .npmrc"

@@ -23,7 +23,7 @@ mod send;
 mod ways;
 
 pub use client::Bounds;
-pub(crate) use client::client;
+pub(crate) use client::Clients;
 pub use error::{Error, Fault};
 pub(crate) use error::{PROXY_CREDENTIALS, host_and_port, host_of};
 use send::Ask;
@@ -95,9 +95,9 @@ pub struct Upstream {
     /// For one request as a whole.
     total: Duration,
     /// Decompresses, for JSON.
-    text: reqwest::Client,
+    text: Clients,
     /// Never decompresses, for files.
-    plain: reqwest::Client,
+    plain: Clients,
     retry: Retry,
 }
 
@@ -116,7 +116,8 @@ impl Upstream {
     /// As [`Self::new`].
     pub fn bounded(settings: &Settings, bounds: Bounds) -> Result<Self, Error> {
         let default = settings.registry.clone().ok_or(Error::NoRegistry)?;
-        let client = |gzip: bool| client(settings, bounds, gzip).map_err(|source| Error::Client { source });
+        let client =
+            |gzip: bool| Clients::of(settings, bounds, gzip).map_err(|source| Error::Client { source });
         Ok(Self {
             default,
             scopes: settings.scopes.clone(),
@@ -224,10 +225,12 @@ impl Upstream {
     ) -> Result<Lookup<Download>, Error> {
         let first = self.nearest(id, release);
         let answer = self.download(&first, offset).await?;
-        let Lookup::Absent { status } = answer else { return Ok(answer) };
+        if matches!(&answer, Lookup::Found(download) if !download.is_page()) {
+            return Ok(answer);
+        }
         match self.other(id, release, &first).await? {
             Some(url) => self.download(&url, offset).await,
-            None => Ok(Lookup::Absent { status }),
+            None => Ok(answer),
         }
     }
 
@@ -242,11 +245,13 @@ impl Upstream {
         release: Option<&Release>,
     ) -> Result<Lookup<Option<u64>>, Error> {
         let first = self.nearest(id, release);
-        let answer = self.head_size(&first).await?;
-        let Lookup::Absent { status } = answer else { return Ok(answer) };
+        let answer = self.head(&first).await?;
+        if matches!(answer, Lookup::Found(Head { is_page: false, .. })) {
+            return Ok(answer.map(|head| head.size));
+        }
         match self.other(id, release, &first).await? {
             Some(url) => self.head_size(&url).await,
-            None => Ok(Lookup::Absent { status }),
+            None => Ok(answer.map(|head| head.size)),
         }
     }
 
@@ -258,6 +263,14 @@ impl Upstream {
             Some(url) => url.clone(),
             None => join(registry, &tarball_path(&id.name, &id.version)),
         }
+    }
+
+    /// Where the registry says that a package's tarball is, where that is not where it is looked for first.
+    ///
+    /// # Errors
+    /// Where the registry cannot be reached or fails.
+    pub async fn stated(&self, id: &PackageId, release: Option<&Release>) -> Result<Option<Url>, Error> {
+        self.other(id, release, &self.nearest(id, release)).await
     }
 
     /// Where else a tarball may be.
@@ -293,16 +306,22 @@ impl Upstream {
     /// # Errors
     /// Where the host cannot be reached or fails.
     pub async fn head_size(&self, url: &Url) -> Result<Lookup<Option<u64>>, Error> {
+        Ok(self.head(url).await?.map(|head| head.size))
+    }
+
+    async fn head(&self, url: &Url) -> Result<Lookup<Head>, Error> {
         let ask = Ask { method: Method::HEAD, ..Ask::file(url, 0) };
         match self.ask_retrying(&ask).await? {
             Lookup::Found(response) => {
                 let length = response.headers().get(hyper::header::CONTENT_LENGTH);
-                Ok(Lookup::Found(length.and_then(|length| length.to_str().ok()?.parse().ok())))
+                let size = length.and_then(|length| length.to_str().ok()?.parse().ok());
+                Ok(Lookup::Found(Head { size, is_page: send::is_page(response.headers()) }))
             }
             // Some servers know no HEAD: the head of a GET tells the same, and its body is never read.
-            Lookup::Absent { status: 403..=405 } => {
-                Ok(self.download(url, 0).await?.map(|download| download.total()))
-            }
+            Lookup::Absent { status: 403..=405 } => Ok(self
+                .download(url, 0)
+                .await?
+                .map(|download| Head { size: download.total(), is_page: download.is_page() })),
             Lookup::Absent { status } => Ok(Lookup::Absent { status }),
         }
     }
@@ -315,6 +334,12 @@ impl Upstream {
         }
         url
     }
+}
+
+/// What the head of an answer says.
+struct Head {
+    size: Option<u64>,
+    is_page: bool,
 }
 
 fn same_host(one: &Url, other: &Url) -> bool {

@@ -6,16 +6,18 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, HeaderValue, LOCATION, RANGE, RETRY_AFTER,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
+    RANGE, RETRY_AFTER,
 };
 use hyper::{Method, StatusCode};
 use reqwest::Response;
 use url::Url;
 
+use super::client::nearest;
 use super::error::{Error, PROXY_CREDENTIALS, host_of};
 use super::ways::Way;
 use super::{Lookup, Retry, Upstream, body};
-use crate::registry::npmrc::{Credential, prefix_of};
+use crate::registry::npmrc::Credential;
 
 /// Redirects that are followed. Release downloads take two.
 const MAX_REDIRECTS: usize = 10;
@@ -143,8 +145,8 @@ impl Upstream {
         let way = self.ways.to(url);
         // Without the query, which may hold a signature.
         tracing::debug!(method = %ask.method, host = host_of(url), path = url.path(), %way, "ask");
-        let client = if ask.limit.is_some() { &self.text } else { &self.plain };
-        let mut request = client.request(ask.method.clone(), url.clone()).header(ACCEPT, ask.accept);
+        let clients = if ask.limit.is_some() { &self.text } else { &self.plain };
+        let mut request = clients.to(url).request(ask.method.clone(), url.clone()).header(ACCEPT, ask.accept);
         if ask.limit.is_none() {
             request = request.header(ACCEPT_ENCODING, "identity");
         }
@@ -161,13 +163,9 @@ impl Upstream {
     }
 }
 
-/// The credential for an address: the one of the longest prefix, on the same host and port.
+/// The credential for an address.
 fn credential_for<'a>(credentials: &'a [Credential], url: &Url) -> Option<&'a Credential> {
-    let address = prefix_of(url);
-    let covers = |credential: &&Credential| {
-        address.starts_with(&credential.prefix) || format!("{address}/") == credential.prefix
-    };
-    credentials.iter().filter(covers).max_by_key(|credential| credential.prefix.len())
+    nearest(credentials, url, |credential| &credential.prefix)
 }
 
 /// Where a redirect leads. Never from https to http: what was asked for under TLS is not taken without.
@@ -256,6 +254,11 @@ impl Download {
         self.total
     }
 
+    /// Whether it is a page for people, as some mirrors answer in the place of what they do not have.
+    pub(super) fn is_page(&self) -> bool {
+        is_page(self.response.headers())
+    }
+
     /// The host (and port) that was asked.
     #[must_use]
     pub fn host(&self) -> String {
@@ -269,6 +272,12 @@ impl Download {
     pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
         self.response.chunk().await.map_err(|source| Error::transport(&self.url, &self.way, source))
     }
+}
+
+/// Whether an answer is HTML.
+pub(super) fn is_page(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("text/html"))
 }
 
 /// Start and total of a `Content-Range: bytes 5-9/10`.
