@@ -1,8 +1,8 @@
 //! One error for whoever calls this crate: kind, stable code, hint; the cause is in `source()`.
 
 use crate::{
-    binary, capture, catalogue, contents, derivation, emit, exercise, fetch, lockfile, plan, record,
-    registry, verify,
+    binary, capture, catalogue, contents, derivation, emit, exercise, fetch, lockfile, plan, programs,
+    record, registry, verify,
 };
 
 /// What went wrong, seen from the outside.
@@ -117,7 +117,8 @@ impl Error {
                 | record::Error::Pinned { .. }
                 | record::Error::Younger { .. }
                 | record::Error::NoSdk { .. }
-                | record::Error::Exercise { source: exercise::Error::NoProgram { .. }, .. },
+                | record::Error::Exercise { source: exercise::Error::NoProgram { .. }, .. }
+                | record::Error::Program(programs::Error::NoCommonVersion { .. }),
             ) => Kind::Input,
             Self::Fetch(fetch::Error::System { .. }) | Self::Binary(binary::Error::NotLocked { .. }) => {
                 Kind::Input

@@ -25,7 +25,7 @@ pub enum Error {
     #[error("resolve ripgrep")]
     Resolve(#[from] resolve::Error),
     /// No version of the packages is published for every wanted system.
-    #[error("resolve ripgrep{}: no version has all of {}", as_of(before.as_ref()), packages.join(", "))]
+    #[error("resolve ripgrep{}", none(before.as_ref(), packages))]
     NoCommonVersion {
         /// The packages.
         packages: Vec<String>,
@@ -64,8 +64,12 @@ pub enum Error {
     },
 }
 
-fn as_of(day: Option<&Date>) -> String {
-    day.map(|day| format!(" as of {day}")).unwrap_or_default()
+fn none(day: Option<&Date>, packages: &[String]) -> String {
+    let packages = packages.join(", ");
+    match day {
+        Some(day) => format!(" as of {day}: every version is younger that all of {packages} have"),
+        None => format!(": no version has all of {packages}"),
+    }
 }
 
 impl Error {
@@ -73,6 +77,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Resolve(error) => error.code(),
+            Self::NoCommonVersion { before: Some(_), .. } => "before-younger",
             Self::NoCommonVersion { .. } => "ripgrep-no-common-version",
             Self::Fetch { source, .. } => source.code(),
             Self::Absent { .. } => "ripgrep-absent",
@@ -318,10 +323,7 @@ mod tests {
             System::ALL.map(|system| format!("\"{}\" = \"2.0.0\"\n", opencode::ripgrep_package(system).0));
         assert_eq!(resolve("2021-01-01", &pins.concat()).await.unwrap(), ["2.0.0", "2.0.0"]);
         let early = resolve("2019-01-01", "").await.unwrap_err();
-        assert!(
-            early.code() == "ripgrep-no-common-version" && early.to_string().contains("2019-01-01"),
-            "{early}"
-        );
+        assert!(early.code() == "before-younger" && early.to_string().contains("2019-01-01"), "{early}");
     }
 
     #[test]
