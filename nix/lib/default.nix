@@ -155,6 +155,8 @@ let
 in
 {
   inherit mkCache mkOpencode mkWrapper;
+  # What a configuration asks for and a lock lacks.
+  covers = import ./covers.nix;
   # The systems that a lock has OpenCode for.
   systems = lock: builtins.attrNames (builtins.fromJSON (builtins.readFile lock)).systems;
   # The version of OpenCode that a lock pins.

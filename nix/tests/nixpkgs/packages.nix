@@ -27,6 +27,11 @@ let
       // attributes
     );
 
+  program = builtins.path {
+    path = ./files/tool;
+    name = "opencode-cache-tool";
+  };
+
   loader = builtins.fromJSON (builtins.readFile ./files/loader.json);
 
   self = {
@@ -74,16 +79,50 @@ let
       };
     };
 
-    runCommand = script;
+    runCommand =
+      name: attributes: text:
+      script name (removeAttrs attributes [
+        "meta"
+        "passthru"
+      ]) text
+      // (attributes.passthru or { })
+      // {
+        meta = attributes.meta or { };
+      };
 
-    # A shell and nothing in it.
+    writeShellScript =
+      name: text:
+      script name
+        {
+          inherit text;
+          passAsFile = [ "text" ];
+        }
+        ''
+          { echo '#!${static}/bin/bash'; cat $textPath; } >$out
+          chmod 555 $out
+        ''
+      // {
+        inherit text;
+      };
+
+    # A shell with nothing in it.
     mkShell = attributes: script "nix-shell" { } "echo >$out" // attributes;
 
-    formatter = static;
     nixfmt-tree = static;
 
-    # Nothing is compiled in tests: the flake is handed a program that is there.
-    rustPlatform.buildRustPackage = attributes: throw "${attributes.pname}: no Rust here, hand over a program";
+    # Nothing is compiled in tests: this is the program that `prepare` was given.
+    rustPlatform.buildRustPackage =
+      attributes:
+      builtins.seq "${attributes.src}" (
+        script "${attributes.pname}-${attributes.version}" { } "mkdir $out; cp -r ${program}/bin $out/bin"
+      )
+      # Named as in nix/tests/lib, so that nothing is captured once more for the flake.
+      // {
+        outPath = program;
+      }
+      // {
+        inherit (attributes) meta;
+      };
   };
 in
 self

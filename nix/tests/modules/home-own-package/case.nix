@@ -1,0 +1,11 @@
+# Whatever package is said is the one that is installed.
+_: {
+  module = "home";
+  config.programs.opencode-cache = {
+    enable = true;
+    package = {
+      type = "derivation";
+      name = "my-own-opencode";
+    };
+  };
+}

@@ -1,0 +1,12 @@
+{ lib }:
+{
+  module = "home";
+  config = {
+    home.username = "somebody";
+    programs.opencode-cache = {
+      enable = true;
+      settings.plugin = [ "opencode-pty" ];
+      auth.secretFile = "/run/user/1000/secrets/auth.json";
+    };
+  };
+}

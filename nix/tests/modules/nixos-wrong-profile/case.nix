@@ -1,0 +1,7 @@
+_: {
+  module = "nixos";
+  config.programs.opencode-cache = {
+    enable = true;
+    profile = "sometimes";
+  };
+}

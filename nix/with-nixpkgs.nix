@@ -1,0 +1,58 @@
+# nix/lib with what nixpkgs has for it: our program compiled, the loader and the C library, npm's word for the registry.
+pkgs:
+let
+  core = import ./lib;
+  inherit (pkgs.stdenv) hostPlatform;
+in
+rec {
+  tool = import ./tool.nix pkgs;
+
+  # As nix/lib's mkOpencode; everything may be said otherwise.
+  mkOpencode =
+    args:
+    core.mkOpencode (
+      {
+        inherit (hostPlatform) system;
+        inherit tool;
+        nodejs = pkgs.nodejs or null;
+      }
+      // pkgs.lib.optionalAttrs hostPlatform.isLinux {
+        interpreter = pkgs.stdenv.cc.bintools.dynamicLinker;
+        inherit (pkgs) patchelf;
+        libraries = [ pkgs.stdenv.cc.cc.lib ];
+      }
+      // args
+    );
+
+  # The same under the name and with the files that nixpkgs' `opencode` has.
+  package =
+    args:
+    let
+      output = mkOpencode args;
+      binary = "${output.unwrapped}/bin/opencode";
+    in
+    pkgs.runCommand "opencode-${output.version}"
+      {
+        passthru = {
+          inherit output;
+          inherit (output) unwrapped wrapper version;
+          # As in nixpkgs.
+          jsonschema = "share/opencode/schema.json";
+        };
+        meta = {
+          description = "OpenCode with everything that it downloads at run time";
+          mainProgram = "opencode";
+          license = pkgs.lib.licenses.mit;
+        };
+      }
+      ''
+        mkdir -p $out/bin $out/share/bash-completion/completions $out/share/zsh/site-functions $out/share/opencode
+        ln -s ${output}/bin/opencode $out/bin/opencode
+        export HOME=$PWD
+        SHELL=bash ${binary} completion >$out/share/bash-completion/completions/opencode.bash
+        SHELL=zsh ${binary} completion >$out/share/zsh/site-functions/_opencode
+        # Of its programming interface's description, which is JSON Schema too, the part about configurations.
+        ${binary} generate >api.json
+        { printf '{"$schema":"https://json-schema.org/draft/2020-12/schema","$ref":"#/components/schemas/Config",'; tail -c +2 api.json; } >$out/share/opencode/schema.json
+      '';
+}
