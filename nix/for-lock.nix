@@ -54,20 +54,39 @@ let
       };
     };
 
-  missing =
+  withoutPin = system: ''
+    opencode-cache: ${baseNameOf lock} has no OpenCode for ${system}; it has ${builtins.concatStringsSep ", " locked}.
+    Add "${system}" to `systems` in opencode-cache.toml, and run `nix run .#lock`.'';
+
+  # What `nix build` takes where nothing is named. It fails when it is built, not when it is evaluated: whoever checks the flake
+  # on another system has nothing to do with it.
+  notPinned =
     system:
-    if isLocked then
-      throw ''
-        opencode-cache: ${baseNameOf lock} has no OpenCode for ${system}; it has ${builtins.concatStringsSep ", " locked}.
-        Add "${system}" to `systems` in opencode-cache.toml, and run `nix run .#lock`.''
-    else
-      throw ''
-        opencode-cache: there is no ${baseNameOf lock}.
-        Run `nix run .#lock`; where this is a git repository, `git add` it: Nix sees only what git knows.'';
+    derivation {
+      name = "opencode-not-pinned-for-${system}";
+      inherit system;
+      builder = "/bin/sh";
+      args = [
+        "-c"
+        "echo \"$message\" >&2; exit 1"
+      ];
+      message = withoutPin system;
+    };
+
+  withoutLock = throw ''
+    opencode-cache: there is no ${baseNameOf lock}.
+    Run `nix run .#lock`; where this is a git repository, `git add` it: Nix sees only what git knows.'';
 in
 {
   packages = eachSystem (
-    system: ofTool system // (if builtins.elem system locked then outputsFor system else { })
+    system:
+    ofTool system
+    // (
+      if builtins.elem system locked then
+        outputsFor system
+      else
+        { default = if isLocked then notPinned system else withoutLock; }
+    )
   );
 
   # What is asked for by name and is not above: `nix build` looks here then, and `nix flake check` does not.
@@ -76,8 +95,7 @@ in
     if builtins.elem system locked then
       { }
     else
-      builtins.mapAttrs (_: _: missing system) {
-        default = null;
+      builtins.mapAttrs (_: _: if isLocked then throw (withoutPin system) else withoutLock) {
         opencode = null;
         opencode-unwrapped = null;
         opencode-cache = null;
