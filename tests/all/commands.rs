@@ -20,6 +20,7 @@ pub const CASES: &[Case] = &[
     case("a_server_started_by_npx_answers", a_server_started_by_npx_answers),
     case("a_plain_opencode_starts_none", a_plain_opencode_starts_none),
     case("command_lines_are_read_one_way", command_lines_are_read_one_way),
+    case("a_plan_looks_into_configuration_directories", a_plan_looks_into_configuration_directories),
     case("what_has_no_program_is_refused", what_has_no_program_is_refused),
 ];
 
@@ -126,4 +127,28 @@ fn what_has_no_program_is_refused() {
     refused.fails_with_next_step(3, "command-no-program");
     site.write("opencode-cache.toml", &format!("{manifest}commands = [\"github:user/server\"]\n")).unwrap();
     site.run(&["lock"]).unwrap().fails_with_next_step(3, "manifest-spec");
+}
+
+fn a_plan_looks_into_configuration_directories() {
+    let site = Site::empty();
+    let manifest = site.read("opencode-cache.toml").unwrap();
+    site.write("opencode-cache.toml", &format!("{manifest}config_dirs = [\"mine/.opencode\"]\n")).unwrap();
+    let command = |words: &[&str]| json!({ "type": "local", "command": words });
+    let config = json!({ "mcp": {
+        "one": command(&["npx", "-y", "some-server@1.2.3", "--key=secret"]),
+        "two": command(&["uvx", "some-server"]),
+    } });
+    site.write("mine/.opencode/opencode.json", &config.to_string()).unwrap();
+    // OpenCode reads none of that name in a project's directory.
+    site.write("mine/.opencode/config.json", "{").unwrap();
+    site.write("mine/.opencode/agent/deep/planner.md", "---\nmodel: anthropic/some\n---\n").unwrap();
+    let plan = site.run(&["inspect", "--plan"]).unwrap();
+    let said = |text: &str| assert!(plan.stdout.contains(text), "{text}: {plan:?}");
+    said("mcp one: started by command, not captured: npx\n  mine/.opencode/opencode.json:1:");
+    said("next step: add \"some-server@1.2.3\" to `commands` in the manifest");
+    said("mcp two: started by command, not captured: uvx\n");
+    said("uv tool install");
+    said("provider anthropic: ");
+    said("  mine/.opencode/agent/deep/planner.md model\n");
+    assert!(!plan.stdout.contains("secret"), "{plan:?}");
 }

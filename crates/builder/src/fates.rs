@@ -3,7 +3,7 @@
 
 mod judged;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lock::{Exercise, ExerciseKind, Lock, Spec};
 use serde::Serialize;
@@ -99,12 +99,18 @@ pub fn judge(
         fates.plugin(here("plugins"), Path::new(""), &text);
     }
     let base = manifest.parent().unwrap_or(Path::new(""));
+    let directories: Vec<PathBuf> = wishes.manifest.config_dirs.iter().map(|path| base.join(path)).collect();
     let configs = wishes.manifest.config.iter().map(|file| base.join(file));
-    for path in configs.chain(beside.configs.iter().cloned()) {
+    let within = directories.iter().flat_map(|directory| config::configs(directory));
+    for path in configs.chain(beside.configs.iter().cloned()).chain(within) {
         let config = Config::read(&path, &config::of_this_process)?;
         for asked in config.asked() {
             fates.asked(&config, asked);
         }
+    }
+    for (file, id) in directories.iter().flat_map(|directory| config::heads(directory)) {
+        let judged = fates.id(&id, wishes.by_name.defined.contains(&id));
+        fates.add((file.display().to_string(), "model".into()), "provider", &id, judged);
     }
     Ok(fates.lines)
 }

@@ -17,16 +17,30 @@ const MAX_BYTES: u64 = 1 << 20;
 /// What the configurations in a directory ask for, and which providers its agents and commands name.
 pub fn directory(path: &Path) -> Result<Vec<Wanted>, Error> {
     let mut wanted = Vec::new();
-    for name in reads::GLOBAL_CONFIGS {
-        let file = path.join(name);
-        if file.symlink_metadata().is_ok() {
-            wanted.push(Config::read(&file, &of_this_process)?.wanted()?);
-        }
+    for file in configs(path) {
+        wanted.push(Config::read(&file, &of_this_process)?.wanted()?);
     }
-    let ids = reads::MARKDOWN_DIRECTORIES.iter().flat_map(|name| markdown(&path.join(name)));
-    let ids = ids.filter_map(|file| provider(&files::read_bounded(&file, MAX_BYTES).ok()?));
+    let ids = heads(path).into_iter().map(|(_, id)| id);
     wanted.push(Wanted { ids: ids.collect(), ..Wanted::default() });
     Ok(wanted)
+}
+
+/// The configurations that lie in a directory, later ones win. `config.json` is none in a project's (1.14.34, 1.18.33).
+pub fn configs(path: &Path) -> Vec<PathBuf> {
+    let is_projects = path.file_name().is_some_and(|name| name == reads::CONFIG_DIRECTORY);
+    let names: &[&str] = if is_projects { &reads::PROJECT_CONFIGS } else { &reads::GLOBAL_CONFIGS };
+    let files = names.iter().map(|name| path.join(name));
+    files.filter(|file| file.symlink_metadata().is_ok()).collect()
+}
+
+/// The providers that agents, modes and commands of a directory name in their heads, each with its file.
+pub fn heads(path: &Path) -> Vec<(PathBuf, String)> {
+    let files = reads::MARKDOWN_DIRECTORIES.iter().flat_map(|name| markdown(&path.join(name)));
+    let named = files.filter_map(|file| {
+        let id = provider(&files::read_bounded(&file, MAX_BYTES).ok()?)?;
+        Some((file, id))
+    });
+    named.collect()
 }
 
 /// The files below a directory whose names end as OpenCode wants it. What cannot be listed is not there for OpenCode.
@@ -80,6 +94,8 @@ mod tests {
         write("commands/c.md", "model: no/no\n---\nmodel: no/no\n");
         write("agent/d.txt", "---\nmodel: no/no\n---\n");
         write("opencode.jsonc", "{ \"plugin\": [\"a\"], }");
+        write(".opencode/config.json", "{ \"plugin\": [\"b\"] }");
+        assert!(configs(&directory.path().join(".opencode")).is_empty());
         let mut all = Wanted::default();
         super::directory(directory.path()).unwrap().into_iter().for_each(|wanted| all.extend(wanted));
         assert_eq!(all.ids, ["groq", "xai"].map(str::to_owned).into());

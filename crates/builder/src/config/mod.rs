@@ -18,7 +18,7 @@ use lock::Spec;
 use serde_json::Value;
 
 pub use asked::{Asked, What};
-pub use directory::directory;
+pub use directory::{configs, directory, heads};
 pub use error::Error;
 pub use substitute::{Reason, Variables};
 pub use tree::Text;

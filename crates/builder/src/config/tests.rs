@@ -144,3 +144,41 @@ fn what_no_registry_has_is_refused_by_kind() {
     // OpenCode passes over what it has built in.
     assert_eq!(wanted(r#"{"plugin": ["opencode-copilot-auth@0.0.9"]}"#).unwrap(), Wanted::default());
 }
+
+#[test]
+fn the_syntax_is_opencodes() {
+    // `opencode debug config` refuses these, with CommaExpected and the like (1.14.34, 1.18.33).
+    let refused = [
+        r#"{"username":"a" "share":"manual"}"#,
+        r#"{"username":"a" /* , */ "share":"manual"}"#,
+        "{\"username\":\"a\" // ,\n \"share\":\"manual\"}",
+        r#"{"plugin":["./a" "./b"]}"#,
+        r#"{"username":"a",,"share":"manual"}"#,
+        r#"{"plugin":["./a",,"./b"]}"#,
+        r#"{,"username":"a"}"#,
+        r#"{"username":"a"} x"#,
+        r#"{"username":"a"} {}"#,
+        r#"{"username":"a"},"#,
+        r#"{"username" "a"}"#,
+        r#"{"plugin":[,]}"#,
+        r#"{"username":01}"#,
+        r#"{"username":+1}"#,
+        r#"{"username":0x10}"#,
+        r#"{"autoupdate":1.}"#,
+        r#"{"autoupdate":.5}"#,
+        r#"{"autoupdate":1e}"#,
+        r#"{"autoupdate":-}"#,
+        r#"{"autoupdate":nulls}"#,
+        r#"{"username":"a\q"}"#,
+        r#"{"username":"\u12"}"#,
+        "{\"username\":\"a\tb\"}",
+        r#"{"username":"a"#,
+    ];
+    let accepted: Vec<&str> = refused.into_iter().filter(|text| config(text).is_ok()).collect();
+    assert_eq!(accepted, [""; 0]);
+    for text in [r#"{"username":"a",}"#, r#"{"plugin":["./a",/*x*/]}"#, r#"{"plugin":["./a"/*x*/,"./b"]}"#] {
+        assert!(config(text).is_ok(), "{text}");
+    }
+    let place = wanted("{\n  \"a\": 1 // one\n  \"b\": 2\n}").unwrap_err();
+    assert_eq!(place, "parse opencode.json:3:3: Expected a comma");
+}

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use jsonc_parser::ast;
-use jsonc_parser::common::Ranged;
+use jsonc_parser::common::{Range, Ranged};
 use serde_json::Value;
 
 use super::error::Error;
@@ -165,13 +165,29 @@ impl Planter<'_> {
             }
             ast::Value::StringLit(found) => Tree::Text(self.text(found)?),
             ast::Value::Array(found) => {
+                self.separated(found.elements.iter().map(Ranged::range))?;
                 Tree::List(found.elements.into_iter().map(|one| self.node(one)).collect::<Result<_, _>>()?)
             }
-            ast::Value::Object(found) => Tree::Members(
-                found.properties.into_iter().map(|one| self.member(one)).collect::<Result<_, _>>()?,
-            ),
+            ast::Value::Object(found) => {
+                self.separated(found.properties.iter().map(Ranged::range))?;
+                let members = found.properties.into_iter().map(|one| self.member(one));
+                Tree::Members(members.collect::<Result<_, _>>()?)
+            }
         };
         Ok(Node { at, value })
+    }
+
+    /// The parser lets a missing comma pass, OpenCode's does not (1.14.34, 1.18.33).
+    fn separated(&self, ranges: impl Iterator<Item = Range>) -> Result<(), Error> {
+        let mut end = None;
+        for range in ranges {
+            let between = end.and_then(|end| self.replaced.text.get(end..range.start));
+            if between.is_some_and(|between| !has_comma(between)) {
+                return Err(self.source.syntax(self.replaced.origin(range.start), "Expected a comma"));
+            }
+            end = Some(range.end);
+        }
+        Ok(())
     }
 
     fn member(&self, member: ast::ObjectProp<'_>) -> Result<(Text, Node), Error> {
@@ -191,12 +207,30 @@ impl Planter<'_> {
         if self.replaced.text.get(start..end).is_some_and(|text| text.starts_with('\'')) {
             return Err(self.source.syntax(old.start, "Expected a double quote"));
         }
+        // Nor does it escape them where it puts in what a variable holds.
+        if self.replaced.text.get(start..end).is_some_and(|text| text.bytes().any(|byte| byte < b' ')) {
+            return Err(self.source.syntax(old.start, "Expected no control character in a string"));
+        }
         if !self.replaced.is_replaced(start..end) {
             return Ok(Text { text: found.value.into_owned(), is_replaced: false });
         }
         let written = self.source.text.get(old).unwrap_or_default();
         Ok(Text { text: written.trim_matches('"').to_owned(), is_replaced: true })
     }
+}
+
+/// Whether what stands between two values, blanks and comments, has a comma.
+fn has_comma(mut between: &str) -> bool {
+    while let Some(at) = between.find([',', '/']) {
+        let rest = &between[at..];
+        if rest.starts_with(',') {
+            return true;
+        }
+        let end = if rest.starts_with("//") { rest.find('\n') } else { rest.find("*/") };
+        // Behind the sign that ends the comment; of two, the second is no beginning of another.
+        between = end.and_then(|end| rest.get(end + 1 + usize::from(rest.starts_with("/*"))..)).unwrap_or("");
+    }
+    false
 }
 
 /// Where a text is nested too deep. Knows just enough of JSONC not to count what stands in strings and comments.
