@@ -24,6 +24,10 @@ pub struct Args {
     /// server never answers); may be repeated. Default: with each of them.
     #[arg(long, value_name = "KIND", value_parser = Outside::from_str)]
     network: Vec<Outside>,
+    /// This host may be asked: what a plugin does by itself, and can do without. It is listed, and does not count; may be
+    /// repeated. A name, or ADDRESS:PORT.
+    #[arg(long, value_name = "HOST")]
+    allow: Vec<String>,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -32,7 +36,13 @@ pub struct Args {
 /// Runs the verb.
 pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
     let networks = if args.network.is_empty() { Outside::ALL.to_vec() } else { args.network };
-    let request = Request { output: args.output, configs: args.config, networks, progress: place.progress() };
+    let request = Request {
+        output: args.output,
+        configs: args.config,
+        networks,
+        allowed: args.allow,
+        progress: place.progress(),
+    };
     let report = verify::run(request).await.map_err(builder::Error::from)?;
     if args.json {
         place.ui().json(&ui::to_json(&report)?);
@@ -44,6 +54,9 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
     }
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
+
+/// What is to be done about attempts to leave.
+const NEXT: &str = "next step: a plugin that looks for updates or calls its maker asks by itself: it has a setting against that, or `--allow HOST` lists it apart\n";
 
 fn render(report: &Report) -> String {
     let mut text = format!("{}\n", report.path.display());
@@ -64,8 +77,11 @@ fn render(report: &Report) -> String {
     for attempt in &report.attempts {
         text.push_str(&format!("  {attempt}\n"));
     }
+    if !report.attempts.is_empty() {
+        text.push_str(NEXT);
+    }
     if !report.apart.is_empty() {
-        text.push_str("asked because a key or the given configuration says so (not counted):\n");
+        text.push_str("asked because of a provider's key, or allowed by --allow (not counted):\n");
         for attempt in &report.apart {
             text.push_str(&format!("  {attempt}\n"));
         }

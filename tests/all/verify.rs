@@ -19,11 +19,12 @@ pub const CASES: &[Case] = &[
     case("without_namespaces_nothing_weaker_is_done", without_namespaces_nothing_weaker_is_done),
 ];
 
-/// A plugin that asks for a name.
+/// A plugin that asks for two names, of which one is allowed.
 const BY_NAME: &str = "\
 export const ByName = async () => {
   for (const scheme of [\"https\", \"http\"]) {
     await fetch(`${scheme}://phone-home.example/`).catch(() => {})
+    await fetch(`${scheme}://updates.example/`).catch(() => {})
   }
   return {}
 }
@@ -104,7 +105,7 @@ fn a_plugin_that_phones_home_is_named() {
     let plugins = json!({ "plugin": ["./by-name.mjs", format!("file://{}", by_address.display())] });
     site.write("mine/opencode.json", &plugins.to_string()).unwrap();
 
-    let ran = verify(&site, &["--config", "mine/opencode.json", ONE]);
+    let ran = verify(&site, &["--config", "mine/opencode.json", "--allow", "updates.example", ONE]);
     assert_eq!(ran.code, Some(1), "{ran:?}");
     for exercise in ["run", "serve", "acp", "tui"] {
         for line in [
@@ -114,6 +115,13 @@ fn a_plugin_that_phones_home_is_named() {
             assert!(ran.stdout.contains(&line), "no {line:?} in {}", ran.stdout);
         }
     }
+    let (counted, apart) = ran.stdout.split_once("(not counted):\n").unwrap();
+    assert!(
+        !counted.contains("updates.example") && apart.contains("  run: updates.example by dns"),
+        "{}",
+        ran.stdout
+    );
+    assert!(counted.contains("\nnext step: ") && counted.contains("--allow"), "{counted}");
     // It is the plugins' doing alone: everything else is as right as without them.
     assert!(!ran.stdout.contains("FAIL"), "{}", ran.stdout);
 }

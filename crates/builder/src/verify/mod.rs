@@ -51,6 +51,8 @@ pub struct Request {
     pub configs: Vec<PathBuf>,
     /// The kinds of network to run with, each once.
     pub networks: Vec<Outside>,
+    /// Hosts that may be asked: what a plugin does by itself and can do without. By name, or as `ADDRESS:PORT`.
+    pub allowed: Vec<String>,
     /// Who is told.
     pub progress: Arc<dyn Progress>,
 }
@@ -64,7 +66,7 @@ pub struct Report {
     pub checks: Vec<Check>,
     /// Every attempt to leave.
     pub attempts: Vec<Attempt>,
-    /// Attempts that a dummy key or the user's own configuration causes; they do not count.
+    /// Attempts that a dummy key causes, and those at hosts that were allowed; they do not count.
     pub apart: Vec<Attempt>,
     /// Why OpenCode was not run, where it was not.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -230,6 +232,7 @@ pub async fn run(request: Request) -> Result<Report, Error> {
         output: report.path.clone(),
         contents,
         wanted,
+        allowed: request.allowed,
         progress,
         permits: Semaphore::new(crate::parallel()),
         known: OnceCell::new(),
