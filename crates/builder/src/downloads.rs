@@ -155,17 +155,35 @@ fn download(exchange: &Exchange) -> Download {
 /// How many redirects are followed to a pinned file, as many as a client does.
 const REDIRECTS: usize = 20;
 
-/// What a lock pins for an address: the file that it leads to.
-pub fn pinned<'l>(lock: &'l Lock, url: &HttpsUrl) -> Option<&'l Sri> {
+/// What a lock has of an address in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body<'l> {
+    /// A file of this hash.
+    File(&'l Sri),
+    /// This text.
+    Text(&'l str),
+}
+
+/// What a lock has of what an address leads to.
+pub fn body<'l>(lock: &'l Lock, url: &HttpsUrl) -> Option<Body<'l>> {
     let mut download = lock.downloads.get(url)?;
     for _ in 0..REDIRECTS {
         match download {
-            Download::File { integrity, .. } => return Some(integrity),
+            Download::File { integrity, .. } => return Some(Body::File(integrity)),
+            Download::Text { text, .. } => return Some(Body::Text(text)),
             Download::Redirect { location, .. } => download = lock.downloads.get(location)?,
-            Download::Text { .. } | Download::Absent { .. } => return None,
+            Download::Absent { .. } => return None,
         }
     }
     None
+}
+
+/// What a lock pins for an address: the file that it leads to.
+pub fn pinned<'l>(lock: &'l Lock, url: &HttpsUrl) -> Option<&'l Sri> {
+    match body(lock, url)? {
+        Body::File(integrity) => Some(integrity),
+        Body::Text(_) => None,
+    }
 }
 
 /// What a replaying proxy answers.

@@ -12,6 +12,7 @@ use replay::vendor::Vendor;
 
 use crate::catalogue;
 use crate::contents::{self, Catalogue, Contents, Placed, Program, Tree};
+use crate::downloads::Body;
 use crate::opencode::NpmVariable;
 use crate::settle::{self, Installed};
 use crate::{binary, commands, files, fills, layout, modules, opencode, programs, servers, tree_sitter};
@@ -190,10 +191,15 @@ fn place_tree_sitter(root: &Path, parts: &Parts<'_>) -> Result<bool, Error> {
     for (path, text) in tree_sitter::files(&worker, &grammars, parts.profile) {
         write(root, &path, text.as_bytes(), 0o444)?;
     }
-    for integrity in grammars.values() {
-        let from = parts.vendor.path_of(integrity);
-        let bytes = fs::read(&from).map_err(|source| Error::Io { verb: "read", path: from, source })?;
-        write(root, &format!("{}/{}", layout::TREE_SITTER, tree_sitter::grammar(integrity)), &bytes, 0o444)?;
+    for body in grammars.values() {
+        let bytes = match body {
+            Body::File(integrity) => {
+                let from = parts.vendor.path_of(integrity);
+                fs::read(&from).map_err(|source| Error::Io { verb: "read", path: from, source })?
+            }
+            Body::Text(text) => text.as_bytes().to_vec(),
+        };
+        write(root, &format!("{}/{}", layout::TREE_SITTER, tree_sitter::grammar(body)), &bytes, 0o444)?;
     }
     Ok(true)
 }

@@ -47,7 +47,7 @@ pub mod registry;
 pub mod release;
 mod resolve;
 mod scene;
-mod screen;
+pub mod screen;
 mod server_install;
 mod servers;
 mod settle;

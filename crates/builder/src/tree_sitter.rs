@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use lock::{ExerciseKind, HttpsUrl, Lock, Profile, Sri};
+use lock::{Algorithm, ExerciseKind, HttpsUrl, Lock, Profile, Sri};
 use serde_json::Value;
 
+use crate::downloads::Body;
 use crate::{in_binary, layout, opencode};
 
 /// What replaces the worker's `fetch`.
@@ -26,25 +27,29 @@ fn module_ending_at(bytes: &[u8], end: usize) -> Option<String> {
     path.starts_with(opencode::INSIDE_THE_BINARY).then(|| path.to_owned())
 }
 
-/// The grammars that `lock` pins, by the address that OpenCode asks for.
-pub fn grammars(lock: &Lock) -> BTreeMap<&HttpsUrl, &Sri> {
+/// The grammars and queries that `lock` has, by the address that OpenCode asks for.
+pub fn grammars(lock: &Lock) -> BTreeMap<&HttpsUrl, Body<'_>> {
     if !lock.exercises.values().any(|exercise| matches!(exercise.kind, ExerciseKind::Grammars { .. })) {
         return BTreeMap::new();
     }
     let is_grammar =
         |url: &HttpsUrl| opencode::GRAMMAR_ENDINGS.iter().any(|ending| url.as_str().ends_with(ending));
     let asked = lock.downloads.keys().filter(|url| is_grammar(url));
-    asked.filter_map(|url| Some((url, crate::downloads::pinned(lock, url)?))).collect()
+    asked.filter_map(|url| Some((url, crate::downloads::body(lock, url)?))).collect()
 }
 
 /// The files of an output that make the worker use `grammars`, each with its text.
-pub fn files(worker: &str, grammars: &BTreeMap<&HttpsUrl, &Sri>, profile: Profile) -> [(String, String); 3] {
+pub fn files(
+    worker: &str,
+    grammars: &BTreeMap<&HttpsUrl, Body<'_>>,
+    profile: Profile,
+) -> [(String, String); 3] {
     let place = |name: &str| format!("{}/{name}", layout::TREE_SITTER);
     let quoted = |text: &str| Value::from(text).to_string();
     let mut table =
         format!("export const online = {}\nexport const grammars = new Map([\n", profile == Profile::Online);
-    for (url, integrity) in grammars {
-        let file = format!("./{}", grammar(integrity));
+    for (url, body) in grammars {
+        let file = format!("./{}", grammar(body));
         table.push_str(&format!("  [{}, {}],\n", quoted(url.as_str()), quoted(&file)));
     }
     table.push_str("])\n");
@@ -59,8 +64,11 @@ pub fn files(worker: &str, grammars: &BTreeMap<&HttpsUrl, &Sri>, profile: Profil
 }
 
 /// The name of a captured grammar's file beside the worker.
-pub fn grammar(integrity: &Sri) -> String {
-    let hex = integrity.hex();
+pub fn grammar(body: &Body<'_>) -> String {
+    let hex = match body {
+        Body::File(integrity) => integrity.hex(),
+        Body::Text(text) => Sri::of(Algorithm::Sha512, text.as_bytes()).hex(),
+    };
     format!("grammar-{}", hex.get(..32).unwrap_or(&hex))
 }
 

@@ -1,5 +1,6 @@
-//! What the latest release of a language server is, as OpenCode asks for it: documents that change by themselves (downloads are
-//! counted in them), and are shown and locked reduced to what OpenCode reads of them (1.14.34, 1.18.18, 1.18.33).
+//! Documents that change by themselves, so that nobody could download the same again: what the latest release of a language server is
+//! (downloads are counted in it), which is shown and locked reduced to what OpenCode reads of it, and the queries of grammars, which
+//! come from branches (1.14.34, 1.18.18, 1.18.33).
 
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -37,8 +38,15 @@ struct Document {
     of_each: &'static [&'static str],
 }
 
+/// How the addresses of a grammar's queries end, and the largest that is kept as text, in bytes: the largest ones are a quarter of it.
+const QUERY: &str = ".scm";
+const MAX_QUERY: usize = 256 * 1024;
+
 /// What OpenCode reads of what `url` answered; `None` where that is no such document.
 pub fn reduced(url: &Url, body: &[u8]) -> Option<String> {
+    if url.path().ends_with(QUERY) && body.len() <= MAX_QUERY {
+        return std::str::from_utf8(body).ok().map(str::to_owned);
+    }
     let is_it = |document: &&Document| {
         url.host_str() == Some(document.host)
             && url.path().starts_with(document.start)
@@ -85,5 +93,6 @@ mod tests {
         assert_eq!(reduced("https://elsewhere.example/repos/a/b/releases/latest", release), None);
         assert_eq!(reduced(latest, json!({ "message": "not found" })), None);
         assert_eq!(reduced(latest, json!("text")), None);
+        assert_eq!(reduced("https://x.example/raw/master/a.scm", json!("text")).unwrap(), "\"text\"");
     }
 }
