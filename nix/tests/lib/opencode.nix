@@ -4,7 +4,10 @@
   tool,
   # A Nix file: nixpkgs, or what stands in for it in tests.
   packages,
+  # null, or an address.
   registry,
+  # null, or a folder with bin/npm.
+  nodejs ? null,
   lock ? ../../../opencode.lock.json,
   system ? "x86_64-linux",
 }:
@@ -19,6 +22,14 @@ lib.mkOpencode {
     name = "opencode-cache-tool";
   };
   lock = /. + lock;
+  nodejs =
+    if nodejs == null then
+      null
+    else
+      builtins.path {
+        path = nodejs;
+        name = "nodejs";
+      };
   interpreter = "${pkgs.glibc}/lib/ld-linux-x86-64.so.2";
   inherit (pkgs) patchelf;
   libraries = [ pkgs.stdenv.cc.cc.lib ];
