@@ -17,6 +17,8 @@ let
       lock,
       # OpenCode's binary, ready to run: what has bin/opencode. null: the lock's release, with `interpreter`.
       opencode ? null,
+      # Another build of the release: "baseline" (processors without AVX2), "musl", "baseline-musl".
+      variant ? null,
       # The npm registry. null: the variable npm_config_registry of whoever builds, then what nodejs' npm says.
       registry ? null,
       # What has bin/npm.
@@ -30,7 +32,7 @@ let
       impureEnvVars ? [ ],
     }@args:
     let
-      read = readLock { inherit lock system; };
+      read = readLock { inherit lock system variant; };
       step = steps { inherit system tool; };
       fetchOne = import ./fetch-one.nix {
         inherit

@@ -1,5 +1,9 @@
 # Reads a lock: what has to be fetched for a system, and the part of it that each exercise is about. docs/LOCK.md is the format.
-{ lock, system }:
+{
+  lock,
+  system,
+  variant ? null,
+}:
 let
   text = builtins.readFile lock;
   data = builtins.fromJSON text;
@@ -115,7 +119,17 @@ in
     else
       throw "opencode-cache: the lock pins a catalogue of models, and ${baseNameOf catalogueFile} is not beside it: add it to version control, or run `opencode-cache lock --refresh`";
 
-  release = if has system data.systems then artifact data.systems.${system} else missing "OpenCode";
+  release =
+    if !has system data.systems then
+      missing "OpenCode"
+    else if variant == null || variant == "default" then
+      artifact data.systems.${system}
+    else if has system (data.variants.${variant} or { }) then
+      artifact data.variants.${variant}.${system}
+    else
+      throw ''
+        opencode-cache: ${baseNameOf (toString lock)} has no variant ${variant} for ${system}.
+        Add "${variant}" to `variants` in opencode-cache.toml, and run `opencode-cache lock`.'';
 
   # exercise → a lock of that exercise alone
   slices = builtins.mapAttrs (name: exercise: {

@@ -56,6 +56,7 @@ pub mod started;
 mod terminal;
 mod tree_sitter;
 mod trial;
+mod variants;
 
 pub mod verify;
 

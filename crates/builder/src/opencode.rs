@@ -78,6 +78,17 @@ pub fn platform_package(system: System) -> (String, &'static str) {
     (format!("opencode-{}-{}", system.npm_os(), system.npm_cpu()), "package/bin/opencode")
 }
 
+/// The package of another build of the release, where there is one: `baseline` for processors without AVX2, `musl` for systems
+/// without glibc (npm, 1.14 to 1.18).
+pub fn variant_package(system: System, variant: &str) -> Option<String> {
+    let fits = variant.split('-').all(|word| match word {
+        "baseline" => system.npm_cpu() == "x64",
+        "musl" => system.npm_os() == "linux",
+        _ => false,
+    });
+    fits.then(|| format!("{}-{variant}", platform_package(system).0))
+}
+
 /// The name of the directory under `packages/` that era C installs a provider SDK into: the spec
 /// as the configuration writes it (1.18.33).
 pub fn provider_directory(spec: &Spec) -> String {

@@ -28,7 +28,7 @@ use crate::opencode::servers;
 use crate::plan::Wishes;
 use crate::progress::{Event, Progress, timed};
 use crate::registry::Registry;
-use crate::{binary, catalogue, count, downloads, fetch, parallel, pins, programs, resolve};
+use crate::{binary, catalogue, count, downloads, fetch, parallel, pins, programs, resolve, variants};
 
 pub use error::Error;
 use one::{One, Recorded, absent, release, tags};
@@ -112,9 +112,13 @@ impl Recording<'_> {
             lock.catalogue = old.catalogue.clone();
             lock.models = old.models.clone();
             lock.programs = old.programs.clone();
+            lock.variants = old.variants.clone();
         }
         let origin = Origin::new(self.registry.upstream.clone(), self.vendor.clone());
         self.pins_exist(&origin).await?;
+        if variants::missing_from(manifest, lock).is_some() {
+            lock.variants = variants::resolve(&self.registry.upstream, manifest, lock).await?;
+        }
         let same_day = kept.is_none_or(|old| pins::other_day(manifest, old).is_none());
         let programs_fit = same_day && programs::missing_from(manifest, lock).is_none();
         if anew.is_empty() && !lock.models.is_empty() && programs_fit {
@@ -314,6 +318,7 @@ fn empty_lock(opencode: Version, systems: BTreeMap<System, lock::Artifact>) -> L
         catalogue: None,
         models: BTreeMap::new(),
         programs: BTreeMap::new(),
+        variants: BTreeMap::new(),
         pins: BTreeMap::new(),
         before: None,
         providers: BTreeMap::new(),

@@ -172,8 +172,19 @@ pub async fn artifacts(
 }
 
 async fn artifact(upstream: &Upstream, version: &Version, system: System) -> Result<Artifact, Error> {
-    let (package, binary) = opencode::platform_package(system);
-    let package = name(&package)?;
+    let (package, _) = opencode::platform_package(system);
+    release(upstream, version, system, &package).await
+}
+
+/// The artifact of a package of the release's: the system's own, or another build.
+pub(crate) async fn release(
+    upstream: &Upstream,
+    version: &Version,
+    system: System,
+    package: &str,
+) -> Result<Artifact, Error> {
+    let (_, binary) = opencode::platform_package(system);
+    let package = name(package)?;
     let (integrity, size) = pin(upstream, &package, version).await?;
     let binary: RelPath = binary.parse().map_err(|_| Error::Name { what: binary.into() })?;
     let source = ArtifactSource::Npm { package, version: version.clone() };

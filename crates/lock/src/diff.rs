@@ -229,6 +229,10 @@ fn facts(lock: &Lock) -> Vec<Fact> {
         let of = |(system, artifact)| artifact_fact(About::Program, format!("{program} {system}"), artifact);
         facts.extend(systems.iter().map(of));
     }
+    for (variant, systems) in &lock.variants {
+        let of = |(system, artifact)| artifact_fact(About::Artifact, format!("{system} {variant}"), artifact);
+        facts.extend(systems.iter().map(of));
+    }
     for (provider, sdks) in &lock.providers {
         let sdks: Vec<&str> = sdks.iter().map(String::as_str).collect();
         facts.push(About::Provider.fact(provider, sdks.join(" ")));

@@ -241,7 +241,7 @@ fn any_lock() -> impl Strategy<Value = Lock> {
                     .collect();
                 let catalogue = catalogue.map(|(integrity, size, url)| Catalogue { integrity, size, url });
                 let (programs, pins, before, providers) = rest;
-                let programs = programs
+                let programs: BTreeMap<String, BTreeMap<_, _>> = programs
                     .into_iter()
                     .map(|(program, artifact)| {
                         (program, systems.keys().map(|system| (*system, artifact.clone())).collect())
@@ -256,6 +256,7 @@ fn any_lock() -> impl Strategy<Value = Lock> {
                     downloads,
                     catalogue,
                     models,
+                    variants: programs.clone(),
                     programs,
                     pins,
                     before,

@@ -16,15 +16,16 @@ pub(super) fn check(root: &Node, lock: &Lock) -> Outcome<()> {
     artifacts(root, lock)?;
     exercises(root, lock)?;
     packages(root, lock)?;
-    programs(root, lock)?;
+    programs(root, lock, "programs")?;
+    programs(root, lock, "variants")?;
     downloads(root, lock)
 }
 
-/// A program is for systems of the lock's, and an archive's address is no registry's.
-fn programs(root: &Node, lock: &Lock) -> Outcome<()> {
-    let Some(programs) = root.member("programs") else { return Ok(()) };
-    for (_, artifacts) in members(programs, "`programs`")? {
-        for (key, node) in members(artifacts, "the program's systems")? {
+/// A program, or another build of the release, is for systems of the lock's, and an archive's address is no registry's.
+fn programs(root: &Node, lock: &Lock, part: &'static str) -> Outcome<()> {
+    let Some(programs) = root.member(part) else { return Ok(()) };
+    for (_, artifacts) in members(programs, part)? {
+        for (key, node) in members(artifacts, "the systems")? {
             let system = key_word(key, "the system")?;
             if !lock.systems.contains_key(&system) {
                 return fault(key.at, Problem::ForeignSystem { system });

@@ -61,6 +61,8 @@ pub struct Lock {
     pub models: BTreeMap<String, u32>,
     /// Programs that OpenCode starts and would download (`ripgrep`), by name and system.
     pub programs: BTreeMap<String, BTreeMap<System, Artifact>>,
+    /// Other builds of the release (`baseline`, `musl`), by name and system.
+    pub variants: BTreeMap<String, BTreeMap<System, Artifact>>,
     /// The packages that the manifest pinned by hand (`[packages]`) when this was resolved.
     pub pins: BTreeMap<PackageName, Version>,
     /// The day as of which this was resolved, where one was named.

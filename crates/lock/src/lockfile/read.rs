@@ -56,6 +56,7 @@ fn read(root: Node) -> Outcome<Lock> {
         "catalogue",
         "models",
         "programs",
+        "variants",
         "pins",
         "before",
         "providers",
@@ -93,6 +94,12 @@ fn read(root: Node) -> Outcome<Lock> {
                 Ok((key_word(key, "the system")?, artifact(node)?))
             })?;
             Ok((id(&key.text, key.at, "the program")?, artifacts))
+        })?,
+        variants: optional_map(record.optional("variants"), "`variants`", |key, node| {
+            let artifacts = map(node, "the variant's systems", |key, node| {
+                Ok((key_word(key, "the system")?, artifact(node)?))
+            })?;
+            Ok((id(&key.text, key.at, "the variant")?, artifacts))
         })?,
         pins: optional_map(record.optional("pins"), "`pins`", |key, node| {
             Ok((key_word(key, "the package's name")?, word(node, "the package's version")?))

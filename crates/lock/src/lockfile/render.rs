@@ -36,6 +36,13 @@ pub(super) fn render(lock: &Lock) -> String {
                 }
             });
         }
+        if !lock.variants.is_empty() {
+            page.record("variants", |page| {
+                for (variant, artifacts) in &lock.variants {
+                    page.map(variant, artifacts, artifact);
+                }
+            });
+        }
         if !lock.pins.is_empty() {
             page.record("pins", |page| lock.pins.iter().for_each(|(name, version)| page.text(name, version)));
         }

@@ -46,6 +46,8 @@ pub struct Manifest {
     pub before: Option<Date>,
     /// `ripgrep`: where the search program comes from that OpenCode would download.
     pub ripgrep: Ripgrep,
+    /// `variants`: other builds of the release to pin beside it: `baseline`, `baseline-musl`, `musl`.
+    pub variants: BTreeSet<String>,
     /// `language_servers`: the language servers to capture, by the ids that OpenCode gives them.
     pub language_servers: BTreeSet<String>,
     /// `commands`: packages whose programs configurations start by `npx` and the like.

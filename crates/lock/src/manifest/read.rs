@@ -33,7 +33,7 @@ pub(super) struct Fault {
 pub(super) type Outcome<T> = Result<T, Fault>;
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "opencode",
     "systems",
     "source",
@@ -45,6 +45,7 @@ const KEYS: [&str; 15] = [
     "packages",
     "before",
     "ripgrep",
+    "variants",
     "language_servers",
     "commands",
     "grammars",
@@ -100,6 +101,7 @@ fn read(table: &DeTable<'_>) -> Outcome<Manifest> {
     if let Some(value) = table.get("ripgrep") {
         manifest.ripgrep = ripgrep(value)?;
     }
+    manifest.variants = variants(table)?;
     manifest.language_servers = ids(table, "language_servers")?;
     manifest.commands = started(table, "commands")?;
     manifest.grammars = ids(table, "grammars")?;
@@ -286,6 +288,19 @@ fn ripgrep(value: &Value<'_>) -> Outcome<Ripgrep> {
         other => {
             let known = "npm, github, none";
             fault(value.span().start, Problem::Unknown { key: "ripgrep", found: other.to_owned(), known })
+        }
+    }
+}
+
+/// As npm's packages of the release are called (1.14 and later).
+fn variants(table: &DeTable<'_>) -> Outcome<BTreeSet<String>> {
+    let variants = ids(table, "variants")?;
+    let known = "baseline, baseline-musl, musl";
+    match variants.iter().find(|variant| !known.split(", ").any(|word| word == *variant)) {
+        None => Ok(variants),
+        Some(other) => {
+            let at = table.get("variants").map_or(0, |value| value.span().start);
+            fault(at, Problem::Unknown { key: "variants", found: other.clone(), known })
         }
     }
 }
