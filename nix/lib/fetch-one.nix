@@ -32,9 +32,11 @@ rec {
           outputHashMode = "flat";
           preferLocalBuild = true;
           impureEnvVars = [
+            "all_proxy"
             "http_proxy"
             "https_proxy"
             "no_proxy"
+            "ALL_PROXY"
             "HTTP_PROXY"
             "HTTPS_PROXY"
             "NO_PROXY"
