@@ -9,12 +9,29 @@ use std::process::Command;
 use std::sync::Arc;
 
 use replay::proxy::{Authority, Mode, Proxy, ProxyFacts, Recorded, RecordedBody};
-use testkit::cli::{Place, succeed, told};
+use testkit::cli::{Place, told};
 
 use crate::{Case, case};
 
 /// The module's cases.
 pub const CASES: &[Case] = &[case("recorded_pinned_and_replayed", recorded_pinned_and_replayed)];
+
+/// A command, in a project with a plugin that tells somebody that it was started, and ends everything where it is not told no.
+const MORE: &str = r#"
+[exercises.refresh]
+run = ["models", "--refresh"]
+
+[exercises.refresh.files]
+"opencode.json" = '{ "plugin": ["./telling.mjs"] }'
+"telling.mjs" = """
+export const Telling = async () => {
+  const told = await fetch("https://telemetry.example/started", { method: "POST", body: "hello" })
+  if (told.status !== 502) process.exit(7)
+  return {}
+}
+"""
+"#;
+const POST: &str = "POST https://telemetry.example/started";
 
 /// Where OpenCode 1.18 asks for its catalogue.
 const CATALOGUE: &str = "https://models.opencode.ai/api.json";
@@ -25,14 +42,17 @@ fn recorded_pinned_and_replayed() {
     let place = Place::get();
     let desk = place.directory("downloads-");
     let manifest = fs::read_to_string(place.repository.join("opencode-cache.toml")).unwrap();
-    let more = "\n[exercises.refresh]\nrun = [\"models\", \"--refresh\"]\n";
-    fs::write(desk.path().join("opencode-cache.toml"), manifest + more).unwrap();
+    fs::write(desk.path().join("opencode-cache.toml"), manifest + MORE).unwrap();
     fs::copy(place.repository.join("opencode.lock.json"), desk.path().join("opencode.lock.json")).unwrap();
 
     let facts = behind_a_company_proxy(desk.path(), |command| {
-        succeed(command.arg("lock"));
+        let output = command.arg("lock").output().unwrap();
+        let said = told(&output);
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains(&format!("{POST} was not sent while recording")), "{said}");
     });
-    assert_eq!(facts.unrecorded, [], "nothing else was asked for");
+    assert_eq!(facts.unrecorded, [], "nothing else was asked for, and nothing sent");
+    assert_eq!(facts.refused, [], "nothing else was asked for, and nothing sent");
     let lock = fs::read_to_string(desk.path().join("opencode.lock.json")).unwrap();
     let parsed = lock::Lock::parse(&lock).unwrap();
     let pinned = lock::Sri::of(lock::Algorithm::Sha512, BODY.as_bytes());
@@ -43,8 +63,10 @@ fn recorded_pinned_and_replayed() {
         other => panic!("{other:?}"),
     }
 
-    // Without any network: the proxy of the build answers what was pinned.
-    succeed(here(desk.path()).args(["build", "--offline"]));
+    // Without any network: the proxy of the build answers what was pinned, and what was not sent as it did then.
+    let output = here(desk.path()).args(["build", "--offline"]).output().unwrap();
+    let said = told(&output);
+    assert!(output.status.success() && said.contains(&format!("{POST} was not sent")), "{said}");
 
     // A question that the lock does not answer is an error that names it.
     let without = lock::Lock { downloads: BTreeMap::new(), ..parsed };

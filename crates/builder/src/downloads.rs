@@ -111,7 +111,10 @@ pub fn recorded(facts: &ProxyFacts) -> (BTreeMap<HttpsUrl, Download>, Vec<String
         }
     }
     for failure in &facts.failures {
-        notes.push(format!("{} was not reached while recording: {}", host(&failure.url), failure.error));
+        let note = format!("{} was not reached while recording: {}", host(&failure.url), failure.error);
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
         if let Ok(url) = failure.url.as_str().parse::<HttpsUrl>() {
             downloads.insert(url, Download::Absent { status: UNREACHABLE });
         }
