@@ -161,15 +161,18 @@ function reachWorkers() {
 }
 
 // Native modules name libraries that lie where no loader looks on a machine like NixOS. One that is loaded already serves whoever
-// names it later, so each is loaded by its path, once a process. It is no module, which is an error after it has been loaded (bun 1.3.13, 1.3.14).
+// names it later, so each is loaded by its path, once a process, in an order in which each finds what it needs itself. By the C
+// library's own function: what bun loads and finds to be no module, it lets go again (1.3.13, 1.3.14).
 function loadLibraries() {
   const list = join(OUTPUT, "lib/opencode/libraries.json")
   if (!existsSync(list)) return
-  for (const path of JSON.parse(readFileSync(list, "utf8"))) {
-    try {
-      process.dlopen({ exports: {} }, path)
-    } catch {}
-  }
+  const { dlopen } = createRequire(import.meta.url)("bun:ffi")
+  const own = { dlopen: { args: ["ptr", "i32"], returns: "ptr" } }
+  // glibc since 2.34, before, musl. OpenCode has loaded it.
+  const library = ["libc.so.6", "libdl.so.2", `libc.musl-${process.arch === "x64" ? "x86_64" : "aarch64"}.so.1`]
+  const load = library.map((name) => found(() => dlopen(name, own))).find(Boolean)?.symbols.dlopen
+  const LAZY = 1
+  for (const path of JSON.parse(readFileSync(list, "utf8"))) load?.(Buffer.from(`${path}\0`), LAZY)
 }
 
 const ONCE = Symbol.for("opencode-cache modules")
