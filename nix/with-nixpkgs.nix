@@ -15,6 +15,14 @@ rec {
         inherit (hostPlatform) system;
         inherit tool;
         nodejs = pkgs.nodejs or null;
+        cacert = pkgs.cacert or null;
+        # Looked at only where the lock has a language server.
+        unpackers = [
+          pkgs.unzip
+          pkgs.gnutar
+          pkgs.gzip
+          pkgs.xz
+        ];
       }
       // pkgs.lib.optionalAttrs hostPlatform.isLinux {
         interpreter = pkgs.stdenv.cc.bintools.dynamicLinker;

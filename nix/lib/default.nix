@@ -28,6 +28,8 @@ let
       # The program interpreter that the release gets, e.g. "${pkgs.glibc}/lib/ld-linux-x86-64.so.2", and what sets it.
       interpreter ? null,
       patchelf ? null,
+      # What OpenCode unpacks released language servers with, each with its bin/: unzip, tar, gzip, xz.
+      unpackers ? [ ],
       # Further environment variables of whoever builds that downloads may depend on.
       impureEnvVars ? [ ],
     }@args:
@@ -84,7 +86,15 @@ let
             binary = "${unwrapped}/bin/opencode";
             artifacts = artifacts.${name};
           };
-          more.__darwinAllowLocalNetworking = true;
+          more = {
+            __darwinAllowLocalNetworking = true;
+          }
+          // (
+            if slice.exercises.${name}.kind == "language-server" then
+              { PATH = builtins.concatStringsSep ":" (map (place: "${place}/bin") unpackers); }
+            else
+              { }
+          );
         }
       ) read.slices;
     };

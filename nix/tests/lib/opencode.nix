@@ -10,13 +10,14 @@
   nodejs ? null,
   lock ? ../../../opencode.lock.json,
   system ? "x86_64-linux",
+  variant ? null,
 }:
 let
   lib = import ../../lib;
   pkgs = import packages { inherit system; };
 in
 lib.mkOpencode {
-  inherit system registry;
+  inherit system registry variant;
   tool = builtins.path {
     path = tool;
     name = "opencode-cache-tool";
