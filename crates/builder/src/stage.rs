@@ -2,6 +2,7 @@
 //!
 //! Owns how OpenCode is started, talked to and stopped. What it is to do is the caller's.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{TcpListener, UdpSocket};
@@ -29,6 +30,11 @@ pub const CACHE_DIR: &str = "/home/user/.cache/opencode";
 
 /// The data directory, inside.
 pub const DATA_DIR: &str = "/home/user/.local/share/opencode";
+/// The PATH of every OpenCode in a stage: the system's.
+const PATH: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
+/// Programs on it that OpenCode would use where the machine happens to have them, and download where it has not: what is recorded
+/// must be the same on every machine.
+const HIDDEN: [&str; 1] = [crate::opencode::RIPGREP_BINARY];
 /// A PATH with nothing on it.
 pub const NO_PATH: &str = "/opt/nothing";
 
@@ -104,6 +110,7 @@ impl Stage {
     pub async fn open(binary: &Path, listeners: usize) -> Result<Self, Error> {
         let mut spec = Spec::new(HOME);
         spec.binds.push(Bind::read_only(binary, BINARY));
+        spec.binds.extend(hidden());
         spec.tcp_listeners = listeners;
         spec.count = false;
         let mut stage = Self::open_spec(spec).await?;
@@ -145,7 +152,7 @@ impl Stage {
         let home = self.sandbox.inside(HOME).to_string_lossy().into_owned();
         vec![
             ("HOME".into(), home.clone()),
-            ("PATH".into(), "/usr/local/bin:/usr/bin:/bin".into()),
+            ("PATH".into(), PATH.join(":")),
             ("TMPDIR".into(), self.sandbox.inside("/tmp").to_string_lossy().into_owned()),
             // npm's download cache: outside what is captured.
             ("npm_config_cache".into(), format!("{home}/.npm")),
@@ -204,6 +211,14 @@ impl Stage {
         let started = tokio::task::spawn_blocking(move || Server::start(sandbox, &command));
         started.await.map_err(|_| Error::Worker)?
     }
+}
+
+/// What hides the programs: nothing that could be executed, in their places. Without namespaces nothing is hidden; where there are none, in
+/// Nix's sandbox, there is nothing to hide.
+fn hidden() -> Vec<Bind> {
+    let places = PATH.iter().flat_map(|directory| HIDDEN.map(|name| Path::new(directory).join(name)));
+    let files: BTreeSet<PathBuf> = places.filter_map(|place| place.canonicalize().ok()).collect();
+    files.into_iter().map(|file| Bind::read_only("/dev/null", file)).collect()
 }
 
 /// A running `opencode serve`.

@@ -216,7 +216,7 @@ fn bind(source: &Path, target: &Path, writable: bool) -> Result<(), Failure> {
     let found = from.metadata().or_fail("bind", Some(source))?;
     if found.is_dir() {
         make_directory(&to)?;
-    } else {
+    } else if !to.is_file() {
         if let Some(parent) = to.parent() {
             make_directory(parent)?;
         }

@@ -11,6 +11,7 @@ pub const CASES: &[Case] = &[
     ("the system is read-only and the user is an ordinary one", read_only_system),
     ("the kernel's settings are read-only", read_only_settings),
     ("binds are visible, and writable only when asked for", binds),
+    ("a bind hides a program of the system", hidden_program),
     ("files written before the start are there", files_before),
     ("files written inside are readable from outside", files_out),
     ("stdout can be a file, which nobody has to drain", stdout_to_a_file),
@@ -44,6 +45,17 @@ fn nothing_of_the_caller() {
     );
     // Nobody else's processes: the first one and the shell.
     assert_eq!(said(&sandbox, &shell(COUNT)), "2");
+}
+
+fn hidden_program() {
+    let env = std::fs::canonicalize("/usr/bin/env").unwrap();
+    let look = "command -v env >/dev/null; echo $?; /usr/bin/env >/dev/null 2>&1; echo $?";
+    let sandbox = start(&spec());
+    assert_eq!(said(&sandbox, &shell(look)), "0\n0");
+    let mut spec = spec();
+    spec.binds.push(Bind::read_only("/dev/null", env));
+    let sandbox = start(&spec);
+    assert_eq!(said(&sandbox, &shell(look)), "127\n126");
 }
 
 fn read_only_system() {
