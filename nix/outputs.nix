@@ -26,7 +26,7 @@ in
 
   # Everything that can be built, and each folder of nix/tests/modules.
   checks = eachSystem (
-    system: self.packages.${system} // import ./tests/modules { inherit self system; pkgs = pkgsOf system; }
+    system: self.packages.${system} // import ./tests/modules { inherit self; pkgs = pkgsOf system; }
   );
 
   devShells = eachSystem (system: {
@@ -35,7 +35,8 @@ in
   formatter = eachSystem (system: (pkgsOf system).nixfmt-tree);
 
   templates.default = {
-    path = ./templates/default;
+    # As a store path: Nix 2.8 takes no other where the store is not at its usual place.
+    path = "${./templates/default}";
     description = "An OpenCode of your own: opencode.json, its lock, and nothing fetched at run time";
   };
 }

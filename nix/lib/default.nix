@@ -32,7 +32,7 @@ let
       unpackers ? [ ],
       # Further environment variables of whoever builds that downloads may depend on.
       impureEnvVars ? [ ],
-    }@args:
+    }:
     let
       read = readLock { inherit lock system variant; };
       step = steps { inherit system tool; };

@@ -3,11 +3,7 @@
 #
 # `eval.nix` stands in for nixpkgs' module system, so that it takes no nixpkgs. A case that comes
 # out otherwise prints both.
-{
-  self,
-  system,
-  pkgs,
-}:
+{ self, pkgs }:
 let
   evaluate = import ./eval.nix;
   folders = builtins.filter (name: (builtins.readDir ./.).${name} == "directory") (
@@ -24,7 +20,7 @@ let
   rendered =
     name:
     let
-      case = import (./. + "/${name}/case.nix") { inherit (pkgs) lib; };
+      case = import (./. + "/${name}/case.nix");
       modules = {
         nixos = self.nixosModules.default;
         home = self.homeModules.default;

@@ -2,7 +2,7 @@
   description = "What of nixpkgs our flake uses, made of a few Debian packages: for tests without a network";
 
   outputs =
-    { self }:
+    _:
     let
       lib = import ./lib.nix;
     in

@@ -1,4 +1,4 @@
-_: {
+{
   module = "home";
   config = {
     home.username = "somebody";

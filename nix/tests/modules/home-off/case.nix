@@ -1,4 +1,4 @@
-_: {
+{
   module = "home";
   config.programs.opencode-cache.auth.secretFile = null;
 }

@@ -1,5 +1,5 @@
 # Whatever package is said is the one that is installed.
-_: {
+{
   module = "home";
   config.programs.opencode-cache = {
     enable = true;

@@ -1,4 +1,3 @@
-{ lib }:
 {
   module = "home";
   config = {

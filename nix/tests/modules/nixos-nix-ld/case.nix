@@ -1,5 +1,5 @@
 # For editors that bring their own OpenCode: without ours, and with libraries of one's own.
-_: {
+{
   module = "nixos";
   config.programs.opencode-cache.nix-ld = {
     enable = true;

@@ -1,5 +1,5 @@
 # Plugin, SDKs and a provider by name that the lock does not have; what is local, disabled or replaced by OpenCode is not missed.
-_: {
+{
   module = "nixos";
   config = {
     networking.hostName = "box";

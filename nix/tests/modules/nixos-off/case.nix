@@ -1,5 +1,5 @@
 # Nothing comes of it until it is enabled.
-_: {
+{
   module = "nixos";
   config.programs.opencode-cache.settings.model = "nobody/knows";
 }

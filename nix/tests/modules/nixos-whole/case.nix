@@ -1,4 +1,4 @@
-_: {
+{
   module = "nixos";
   config = {
     networking.hostName = "box";

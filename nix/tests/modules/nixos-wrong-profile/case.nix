@@ -1,4 +1,4 @@
-_: {
+{
   module = "nixos";
   config.programs.opencode-cache = {
     enable = true;
