@@ -35,8 +35,7 @@ in
   formatter = eachSystem (system: (pkgsOf system).nixfmt-tree);
 
   templates.default = {
-    # As a store path: Nix 2.8 takes no other where the store is not at its usual place.
-    path = "${./templates/default}";
+    path = ./templates/default;
     description = "An OpenCode of your own: opencode.json, its lock, and nothing fetched at run time";
   };
 }
