@@ -135,9 +135,10 @@ fn lock_fetch_and_build_work_and_tell_nobody_a_secret() {
         leaks: Mutex::default(),
     });
     let answering = Arc::clone(&company);
-    let internet = Internet::start(
+    let internet = Internet::demanding(
         CREDENTIALS,
         &[CATALOGUE],
+        Some("npm.corp.example"),
         Arc::new(move |asked| Box::pin(Arc::clone(&answering).answer(asked))),
     );
     let site = user(&internet);
@@ -157,8 +158,11 @@ fn lock_fetch_and_build_work_and_tell_nobody_a_secret() {
     assert!(logged.iter().all(|said| said.contains(&way)), "-vv says who is asked, and how: {logged:?}");
     assert_eq!(seen, [""; 0], "secrets in the list of processes, or in what OpenCode was told");
     assert_eq!(*company.leaks.lock().unwrap(), [""; 0], "credentials went to hosts that they are not for");
+    assert_eq!(internet.shown(), ["npm.corp.example"], "a certificate of the user's is for its host");
+    let key = internet.secret();
+    assert!(logged.iter().all(|said| !said.contains(&key)), "a key was told");
     let text = site.read("opencode.lock.json").unwrap();
-    assert!(!text.contains("corp.example"), "a lock names no registry");
+    assert!(!text.contains(&key) && !text.contains("corp.example"), "a lock names no registry");
     let catalogue = Lock::parse(&text).unwrap().catalogue;
     assert!(catalogue.is_some(), "what is no package goes the same way");
     let hosts: BTreeSet<String> = internet.asked().into_iter().map(|asked| asked.host).collect();
@@ -178,10 +182,12 @@ fn user(internet: &Internet) -> Site {
                     providers = [\"@ai-sdk/fireworks\"]\n";
     site.write("opencode-cache.toml", manifest).unwrap();
     internet.write_certificate(&site.path("ca.pem"));
+    internet.write_identity(&site.path("me.crt"), &site.path("me.key"));
     let npmrc = format!(
         "registry=https://npm.corp.example/repo\n@ai-sdk:registry=https://scoped.corp.example/repo/\n\
          //npm.corp.example/repo/:_authToken=${{CORP_TOKEN}}\n//scoped.corp.example/repo/:_auth=\"{BASIC}\"\n\
-         https-proxy=http://${{CORP_PROXY}}@{}/\nnoproxy=10.0.0.0/8,other.example\ncafile={}\n",
+         https-proxy=http://${{CORP_PROXY}}@{}/\nnoproxy=10.0.0.0/8,other.example\ncafile={}\n\
+         //npm.corp.example/repo/:certfile=me.crt\n//npm.corp.example/repo/:keyfile=${{CORP_KEY}}\n",
         internet.proxy(),
         site.path("ca.pem").display()
     );
@@ -192,6 +198,7 @@ fn user(internet: &Internet) -> Site {
 fn command(site: &Site, arguments: &[&str]) -> Command {
     let mut command = site.command(arguments);
     command.env_remove("npm_config_registry").env("CORP_TOKEN", TOKEN).env("CORP_PROXY", IN_ADDRESS);
+    command.env("CORP_KEY", site.path("me.key"));
     command
 }
 
@@ -222,6 +229,17 @@ fn errors(site: &Site, internet: &Internet) {
     expect(lock("CORP_TOKEN", ""), "registry-forbidden", &["npm.corp.example", "401", "_authToken"]);
     expect(lock("CORP_TOKEN", FORBIDDEN), "registry-forbidden", &["npm.corp.example", "403", "owner"]);
     expect(lock("CORP_PROXY", "worker:wrong"), "proxy-credentials", &[&proxy, "407", "HTTPS_PROXY"]);
+    let without = site.path("without.npmrc");
+    let lines = site.read("home/.npmrc").unwrap();
+    let lines: Vec<&str> =
+        lines.lines().filter(|line| !line.contains("file=me") && !line.contains("CORP_KEY")).collect();
+    fs::write(&without, lines.join("\n")).unwrap();
+    expect(
+        lock("npm_config_userconfig", without.to_str().unwrap()),
+        "upstream-client-certificate",
+        &["npm.corp.example", ":certfile="],
+    );
+    fs::remove_file(&without).unwrap();
     expect(
         lock("npm_config_cafile", "/nowhere.pem"),
         "upstream-certificate",

@@ -3,6 +3,7 @@
 //!
 //! Owns names, certificates and credentials, and remembers who was asked what; what the hosts answer is the test's.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -20,7 +21,10 @@ use hyper_util::rt::TokioIo;
 use replay::proxy::Authority;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::LazyConfigAcceptor;
-use tokio_rustls::rustls::server::Acceptor;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::server::{Acceptor, WebPkiClientVerifier};
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 /// A request that a host got.
 #[derive(Debug, Clone)]
@@ -69,15 +73,27 @@ pub type Answer = Arc<dyn Fn(Asked) -> BoxFuture<'static, Reply> + Send + Sync>;
 /// The world. Its tasks end with the runtime that it was started in.
 pub struct Internet {
     authority: Arc<Authority>,
+    visitor: Arc<Visitor>,
     hosts: SocketAddr,
     proxy: SocketAddr,
     seen: Arc<Seen>,
+}
+
+/// Who is let in where it is asked by certificate who comes.
+struct Visitor {
+    certificate: CertificateDer<'static>,
+    pem: String,
+    key: String,
+    /// The host that asks; others only look.
+    host: Option<String>,
 }
 
 /// What was seen.
 #[derive(Default)]
 struct Seen {
     asked: Mutex<Vec<Asked>>,
+    /// Hosts that were shown a certificate.
+    shown: Mutex<BTreeSet<String>>,
     tunnels: Mutex<Vec<String>>,
 }
 
@@ -95,11 +111,22 @@ impl Internet {
     /// Where no socket can be had.
     #[must_use]
     pub fn start(credentials: &str, known: &[&str], answer: Answer) -> Self {
+        Self::demanding(credentials, known, None, answer)
+    }
+
+    /// The same with a host that lets in only who shows the certificate of [`Internet::write_identity`].
+    ///
+    /// # Panics
+    /// As [`Internet::start`].
+    #[must_use]
+    pub fn demanding(credentials: &str, known: &[&str], host: Option<&str>, answer: Answer) -> Self {
+        let visitor = Arc::new(Visitor::new(host));
         let authority = Arc::new(Authority::new().expect("make an authority"));
         let seen = Arc::new(Seen::default());
         let (hosts_socket, hosts) = listener();
         let (proxy_socket, proxy) = listener();
-        tokio::spawn(serve_hosts(hosts_socket, Arc::clone(&authority), Arc::clone(&seen), answer));
+        let door = Door { authority: Arc::clone(&authority), visitor: Arc::clone(&visitor) };
+        tokio::spawn(serve_hosts(hosts_socket, Arc::new(door), Arc::clone(&seen), answer));
         let pair = base64::engine::general_purpose::STANDARD.encode(credentials);
         let gate = Gate {
             credentials: format!("Basic {pair}"),
@@ -108,7 +135,7 @@ impl Internet {
             seen: Arc::clone(&seen),
         };
         tokio::spawn(serve_proxy(proxy_socket, Arc::new(gate)));
-        Self { authority, hosts, proxy, seen }
+        Self { authority, visitor, hosts, proxy, seen }
     }
 
     /// Where every host is, whatever its name.
@@ -131,6 +158,27 @@ impl Internet {
         std::fs::write(path, self.authority.ca_pem()).expect("write the authority's certificate");
     }
 
+    /// Writes the certificate that is let in, and its key.
+    ///
+    /// # Panics
+    /// Where they cannot be written.
+    pub fn write_identity(&self, certificate: &Path, key: &Path) {
+        std::fs::write(certificate, &self.visitor.pem).expect("write the visitor's certificate");
+        std::fs::write(key, &self.visitor.key).expect("write the visitor's key");
+    }
+
+    /// A part of that key that stands nowhere else.
+    #[must_use]
+    pub fn secret(&self) -> String {
+        self.visitor.key.lines().nth(1).unwrap_or_default().to_owned()
+    }
+
+    /// The hosts that were shown a certificate.
+    #[must_use]
+    pub fn shown(&self) -> Vec<String> {
+        self.seen.shown.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
     /// What the hosts were asked so far.
     #[must_use]
     pub fn asked(&self) -> Vec<Asked> {
@@ -151,18 +199,56 @@ fn listener() -> (TcpListener, SocketAddr) {
     (TcpListener::from_std(socket).expect("make a socket one of tokio's"), address)
 }
 
-async fn serve_hosts(socket: TcpListener, authority: Arc<Authority>, seen: Arc<Seen>, answer: Answer) {
+impl Visitor {
+    fn new(host: Option<&str>) -> Self {
+        let signed = rcgen::generate_simple_self_signed(["visitor".to_owned()]).expect("make a certificate");
+        Self {
+            certificate: signed.cert.der().clone(),
+            pem: signed.cert.pem(),
+            key: signed.signing_key.serialize_pem(),
+            host: host.map(str::to_owned),
+        }
+    }
+}
+
+/// Who hosts are, and whom they let in.
+struct Door {
+    authority: Arc<Authority>,
+    visitor: Arc<Visitor>,
+}
+
+impl Door {
+    fn of(&self, host: &str) -> Arc<ServerConfig> {
+        let own = self.authority.serve_as(host).expect("make a certificate");
+        let provider = Arc::new(ring::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(self.visitor.certificate.clone()).expect("trust the visitor's certificate");
+        let looking = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let demanding = self.visitor.host.as_deref() == Some(host);
+        let looking = if demanding { looking } else { looking.allow_unauthenticated() };
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions of TLS")
+            .with_client_cert_verifier(looking.build().expect("look at certificates"))
+            .with_cert_resolver(Arc::clone(&own.cert_resolver));
+        Arc::new(config)
+    }
+}
+
+async fn serve_hosts(socket: TcpListener, door: Arc<Door>, seen: Arc<Seen>, answer: Answer) {
     while let Ok((stream, _)) = socket.accept().await {
-        tokio::spawn(serve_host(stream, Arc::clone(&authority), Arc::clone(&seen), Arc::clone(&answer)));
+        tokio::spawn(serve_host(stream, Arc::clone(&door), Arc::clone(&seen), Arc::clone(&answer)));
     }
 }
 
 /// One connection. A client that goes away, or trusts us not, is the client's matter.
-async fn serve_host(stream: TcpStream, authority: Arc<Authority>, seen: Arc<Seen>, answer: Answer) {
+async fn serve_host(stream: TcpStream, door: Arc<Door>, seen: Arc<Seen>, answer: Answer) {
     let Ok(started) = LazyConfigAcceptor::new(Acceptor::default(), stream).await else { return };
     let host = started.client_hello().server_name().unwrap_or_default().to_owned();
-    let config = authority.serve_as(&host).expect("make a certificate");
-    let Ok(stream) = started.into_stream(config).await else { return };
+    let Ok(stream) = started.into_stream(door.of(&host)).await else { return };
+    if stream.get_ref().1.peer_certificates().is_some() {
+        seen.shown.lock().unwrap_or_else(PoisonError::into_inner).insert(host.clone());
+    }
     let service = service_fn(|request: Request<Incoming>| {
         let asked = Asked {
             host: host.clone(),
