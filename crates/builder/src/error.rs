@@ -143,3 +143,17 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_that_nothing_can_start_is_a_wrong_wish() {
+        let source = exercise::Error::NoProgram { spec: "ms".parse().unwrap() };
+        let name = "executable:ms".parse().unwrap();
+        let error = Error::from(record::Error::Exercise { name, source });
+        assert_eq!((error.kind(), error.code()), (Kind::Input, "command-no-program"));
+        assert!(error.hint().is_some());
+    }
+}

@@ -81,7 +81,8 @@ function isTheProjects(file, run, options, env) {
   const program = run.executable ?? run.name
   let directory = String(options?.cwd ?? process.cwd())
   for (let depth = 0; depth < DEPTH; depth++, directory = dirname(directory)) {
-    if (existsSync(join(directory, "node_modules/.bin", program))) return true
+    const own = [join(".bin", program), join(run.name, "package.json")]
+    if (own.some((file) => existsSync(join(directory, "node_modules", file)))) return true
     if (directory === dirname(directory)) return false
   }
   return false
