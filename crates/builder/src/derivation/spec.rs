@@ -108,3 +108,40 @@ pub(super) fn profile(text: &str) -> Result<Profile, Error> {
         },
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(text: &str) -> String {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        match read::<FetchOne>(file.path()) {
+            Ok(spec) => format!("{} {:?} {:?}", spec.size, spec.package, spec.url),
+            Err(error) => {
+                format!("{}: {error}", error.code()).replace(&file.path().display().to_string(), "spec")
+            }
+        }
+    }
+
+    #[test]
+    fn a_spec_is_what_nix_lib_writes_and_nothing_else() {
+        let whole = r#"{"package":"a@1.0.0","url":null,"integrity":"sha512-x","size":1,"registry":null,"nodejs":null}"#;
+        assert_eq!(said(whole), "1 Some(\"a@1.0.0\") None");
+        let more = whole.replace("\"size\"", "\"other\":1,\"size\"");
+        assert!(
+            said(&more).starts_with("derivation-spec: read spec: unknown field `other`"),
+            "{}",
+            said(&more)
+        );
+        assert!(said("").starts_with("derivation-spec: read spec: EOF"));
+        assert!(read::<FetchOne>(Path::new("/dev/null")).unwrap_err().to_string().ends_with("not a file"));
+    }
+
+    #[test]
+    fn words_are_checked() {
+        assert!(sri("sha512-nonsense").is_err() && system("sparc-linux").is_err());
+        assert_eq!(profile("offline").unwrap(), Profile::Offline);
+        assert!(profile("ofline").unwrap_err().to_string().contains("\"online\" or \"offline\""));
+    }
+}
