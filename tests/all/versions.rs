@@ -1,7 +1,8 @@
-//! Every supported version of OpenCode, with a plugin that has dependencies and an SDK that is not built in: locked, built, verified
-//! with no network, where it answers through that SDK.
+//! Every supported version of OpenCode, with a plugin that has dependencies and an SDK that is not built in: locked, built, verified,
+//! where it answers through that SDK.
 //!
-//! The oldest is always done. `OPENCODE_CACHE_VERSIONS="1.15.13 1.17.18 latest" cargo test --test all -- versions` does others too.
+//! The oldest is always done, verified with no network. `OPENCODE_CACHE_VERSIONS="1.15.13 1.17.18 latest" cargo test --test all -- versions`
+//! does others too, and verifies them with every kind of network.
 
 use std::fs;
 
@@ -11,7 +12,7 @@ use testkit::site::{self, Site};
 use crate::{Case, case};
 
 /// The module's cases.
-pub const CASES: &[Case] = &[case("the_oldest", || locks_builds_and_answers(OLDEST))];
+pub const CASES: &[Case] = &[case("the_oldest", || locks_builds_and_answers(OLDEST, &["--network", "none"]))];
 
 /// The first version of era C that was examined.
 const OLDEST: &str = "1.14.34";
@@ -23,8 +24,8 @@ pub fn wanted() -> Vec<String> {
     std::env::var(VARIABLE).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
 
-/// The whole chain for one version.
-pub fn locks_builds_and_answers(version: &str) {
+/// The whole chain for one version; `networks` are options of `verify`.
+pub fn locks_builds_and_answers(version: &str, networks: &[&str]) {
     let site = Site::provided();
     fs::remove_file(site.path("opencode.lock.json")).unwrap();
     let manifest = format!(
@@ -41,7 +42,7 @@ pub fn locks_builds_and_answers(version: &str) {
     assert_eq!(sdk["proof"], "answered", "{version}: {sdk:#}");
     // From here on no registry answers.
     site.run(&["build", "--offline"]).unwrap().succeeds();
-    let verified = site.run(&["verify", "--json", "--network", "none"]).unwrap();
+    let verified = site.run(&[&["verify", "--json"], networks].concat()).unwrap();
     let report: Value = serde_json::from_str(&verified.stdout).unwrap_or_default();
     assert_eq!(verified.code, Some(0), "{version}: {report:#}\n{}", verified.stderr);
     assert_eq!(report["attempts"], json!([]), "{version}: {report:#}");

@@ -40,12 +40,11 @@ pub const CONFIG_DIR_MODULES: &str = "node_modules";
 /// this line is never answered (1.17.18, 1.18.33).
 pub const LISTENING: &str = "opencode server listening on http://";
 
-/// How long a model's answer must rest before its end for `run` to print it. `run` of 1.15.13 ends with the session, and what was said
-/// in the same instant is lost: 200 ms were enough on two busy cores, 100 were not. 1.14.34 and 1.17.18 print whatever comes.
+/// How long a model's answer must rest before its end for OpenCode to tell it. `run` of 1.15.13 ends with the session, and what was said
+/// in the same instant is lost: 200 ms were enough on two busy cores, 100 were not. 1.14.34 prints whatever comes, but `acp` and
+/// the interface were each seen to lose it. 1.17.18 and later were never seen to.
 pub fn unhurried(version: &Version) -> Duration {
-    let hurries = matches!(version.numbers(), (1, 15 | 16, _))
-        || matches!(version.numbers(), (1, 14, 35..) | (1, 17, ..18));
-    if hurries { Duration::from_secs(1) } else { Duration::ZERO }
+    if version.numbers() < (1, 17, 18) { Duration::from_secs(1) } else { Duration::ZERO }
 }
 
 /// A generation of OpenCode's way to install packages.

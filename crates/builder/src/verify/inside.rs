@@ -62,6 +62,7 @@ impl<'a> Inside<'a> {
         let listener = stage.take_listener().ok_or(Error::Worker)?;
         let mut script = Script::saying(tui::answer(contents));
         script.pause = opencode::unhurried(&contents.opencode);
+        script.thinks = script.pause;
         let llm = ScriptedLlm::serve(listener, script).map_err(|_| Error::Worker)?;
         let specs = Specs::new(contents, wanted);
         let config = specs.config(&llm.url()).to_string();
