@@ -30,7 +30,10 @@ let
       _type = "merge";
       inherit contents;
     };
-    hm.dag.entryAfter = after: data: { inherit after data; };
+    hm.dag.entryAfter = after: data: {
+      inherit after data;
+      before = [ ];
+    };
     types = {
       bool = type "a truth value" builtins.isBool only;
       str = type "a string" builtins.isString only;
