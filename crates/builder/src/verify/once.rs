@@ -8,6 +8,10 @@ use super::{Error, Finding, STALL, says, tail};
 /// The most of `run`'s output that is kept, in bytes.
 const MAX_OUTPUT: usize = 1 << 20;
 
+/// How often a run that ends well, and says nothing, is run. `run` of 1.15.13 loses an answer now and then, on any machine: once in some
+/// forty runs was seen, with a model that rests a second before it ends.
+const TRIES: u32 = 2;
+
 /// One run after the other.
 pub async fn check(inside: &Inside<'_>) -> Result<Finding, Error> {
     let mut finding = Finding::default();
@@ -15,21 +19,29 @@ pub async fn check(inside: &Inside<'_>) -> Result<Finding, Error> {
     for (number, spec) in inside.specs.providers.iter().enumerate() {
         let model = inside.specs.model(number);
         let arguments = ["run", "-m", &model, "hello"];
-        let command = inside.stage.command(&inside.program, &arguments, &inside.environment());
-        let sandbox = inside.stage.sandbox().clone();
-        let start = Instant::now();
-        let ran = tokio::task::spawn_blocking(move || sandbox.run(&command, STALL, MAX_OUTPUT));
-        let problem = match ran.await.map_err(|_| Error::Worker)? {
-            Ok(output) if says(&output.stdout) => None,
-            Ok(output) => Some(format!(
-                "{spec}: no answer ({:?}): {}",
-                output.exit,
-                tail(&[output.stdout, output.stderr].concat())
-            )),
-            Err(error) => Some(format!("{spec}: {error}")),
-        };
-        slowest = slowest.max(start.elapsed());
-        finding.problems.extend(problem);
+        for tries in 1..=TRIES {
+            let command = inside.stage.command(&inside.program, &arguments, &inside.environment());
+            let sandbox = inside.stage.sandbox().clone();
+            let start = Instant::now();
+            let ran = tokio::task::spawn_blocking(move || sandbox.run(&command, STALL, MAX_OUTPUT));
+            let problem = match ran.await.map_err(|_| Error::Worker)? {
+                Ok(output) if says(&output.stdout) => None,
+                Ok(output)
+                    if tries < TRIES && output.exit.success() && output.stdout.trim_ascii().is_empty() =>
+                {
+                    continue;
+                }
+                Ok(output) => Some(format!(
+                    "{spec}: no answer ({:?}): {}",
+                    output.exit,
+                    tail(&[output.stdout, output.stderr].concat())
+                )),
+                Err(error) => Some(format!("{spec}: {error}")),
+            };
+            slowest = slowest.max(start.elapsed());
+            finding.problems.extend(problem);
+            break;
+        }
     }
     let count = inside.specs.providers.len();
     finding.summary = format!("{count} SDKs answered, the slowest in {:.1} s", slowest.as_secs_f64());
