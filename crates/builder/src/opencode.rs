@@ -40,6 +40,11 @@ pub const CONFIG_DIR_MODULES: &str = "node_modules";
 /// this line is never answered (1.17.18, 1.18.33).
 pub const LISTENING: &str = "opencode server listening on http://";
 
+/// How often an answer that came to nothing is asked for: once, but for the versions that lose some (see [`unhurried`]).
+pub fn tries(version: &Version) -> u64 {
+    if unhurried(version).is_zero() { 1 } else { 2 }
+}
+
 /// How long a model's answer must rest before its end for OpenCode to tell it. `run` of 1.15.13 ends with the session, and what was said
 /// in the same instant is lost: 200 ms were enough on two busy cores, 100 were not. 1.14.34 prints whatever comes, but `acp` and
 /// the interface were each seen to lose it. 1.17.18 and later were never seen to.

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::inside::Inside;
 use super::{Error, Finding, STALL, tail};
-use crate::{exercise, stage};
+use crate::{exercise, opencode, stage};
 
 /// The longest message, in bytes: `session/new` lists the models, some 1.5 MB with 1.18.
 const MAX_LINE: u64 = 16 << 20;
@@ -26,10 +26,11 @@ pub async fn check(inside: &Inside<'_>) -> Result<Finding, Error> {
     let directory = inside.stage.sandbox().inside(stage::PROJECT).display().to_string();
     let command = inside.stage.command(&inside.program, &["acp"], &inside.environment()).input(Input::Pipe);
     let sandbox = inside.stage.sandbox().clone();
+    let tries = opencode::tries(&inside.contents.opencode);
     let talked = tokio::task::spawn_blocking(move || {
         let mut child = sandbox.spawn(&command).map_err(stage::Error::from)?;
         let start = Instant::now();
-        let result = talk(&mut child, &directory);
+        let result = talk(&mut child, &directory, tries);
         let answered = start.elapsed();
         // Its input has ended with the conversation; what does not end by that is ended.
         if child.wait(STOP_TIME).map_err(stage::Error::from)?.is_none() {
@@ -47,7 +48,7 @@ pub async fn check(inside: &Inside<'_>) -> Result<Finding, Error> {
     })
 }
 
-fn talk(child: &mut Child, directory: &str) -> Result<(), String> {
+fn talk(child: &mut Child, directory: &str, tries: u64) -> Result<(), String> {
     let (Some(stdin), Some(stdout), Some(stderr)) =
         (child.stdin.take(), child.stdout.take(), child.stderr.take())
     else {
@@ -71,7 +72,7 @@ fn talk(child: &mut Child, directory: &str) -> Result<(), String> {
         kept
     });
     let mut talk = Talk { stdin, lines, deadline: Instant::now() + STALL, heard: String::new() };
-    let result = talk.converse(directory);
+    let result = talk.converse(directory, tries);
     drop(talk);
     result.map_err(|problem| {
         // Where it still runs its words are not complete: the problem has to do.
@@ -89,14 +90,14 @@ struct Talk {
 }
 
 impl Talk {
-    fn converse(&mut self, directory: &str) -> Result<(), String> {
+    fn converse(&mut self, directory: &str, tries: u64) -> Result<(), String> {
         self.ask(0, "initialize", &json!({ "protocolVersion": 1, "clientCapabilities": {} }))?;
         let session = self.ask(1, "session/new", &json!({ "cwd": directory, "mcpServers": [] }))?;
         let id = session.get("sessionId").ok_or("session/new: the session has no id")?;
         let prompt = json!([{ "type": "text", "text": "hello" }]);
         let prompt = json!({ "sessionId": id, "prompt": prompt });
         let mut end = Value::Null;
-        for number in 2..4 {
+        for number in 2..2 + tries {
             end = self.ask(number, "session/prompt", &prompt)?;
             if self.hears_the_answer()? {
                 return Ok(());

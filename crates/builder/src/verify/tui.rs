@@ -8,8 +8,8 @@ use lock::Profile;
 use super::inside::Inside;
 use super::{Error, Finding, STALL};
 use crate::contents::Contents;
-use crate::exercise;
 use crate::terminal::Terminal;
+use crate::{exercise, opencode};
 
 /// A piece of code that the model answers with.
 struct Code {
@@ -35,10 +35,6 @@ const OTHERS: [Code; 3] = [
 /// The longest that drawing may take. Twice as long as for anything else: the interface draws all the time, and under a busy machine's
 /// other work that alone was seen to take a minute.
 const LIMIT: Duration = STALL.saturating_mul(2);
-/// How long the interface is given each time it is started. It asks for a session's messages when it opens it, and what a model that
-/// answers at once said meanwhile is then overwritten by the older list (1.14.34, seen once in some hundred starts): the answer is never
-/// drawn, so it is started once more.
-const TRIES: [Duration; 2] = [STALL, LIMIT];
 /// Stands below the code, so that it is drawn when all is.
 const END: &str = "the end of the answer";
 
@@ -57,13 +53,14 @@ fn shown(contents: &Contents) -> impl Iterator<Item = &'static Code> {
 /// One prompt; once more where its answer is not drawn.
 pub async fn check(inside: &Inside<'_>) -> Result<Finding, Error> {
     let mut last = String::new();
-    for (tries, limit) in (1..).zip(TRIES) {
-        match drawn(inside, limit).await? {
+    // It asks for a session's messages when it opens it; what a model said meanwhile is then overwritten by the older list (1.14.34).
+    for number in 1..=opencode::tries(&inside.contents.opencode) {
+        match drawn(inside).await? {
             Drawn::NotStarted(finding) => return Ok(finding),
             Drawn::Coloured(took) => {
                 let pieces = shown(inside.contents).count();
                 let took = took.as_secs_f64();
-                let again = if tries == 1 { "" } else { ", the second time it was asked" };
+                let again = if number == 1 { "" } else { ", the second time it was asked" };
                 let summary = format!("an answer with {pieces} pieces of code drawn in {took:.1} s{again}");
                 return Ok(Finding { summary, ..Finding::default() });
             }
@@ -89,8 +86,8 @@ enum Drawn {
     Nothing(String),
 }
 
-/// Starts the interface with a prompt and ends it when the answer is drawn, or `limit` is over.
-async fn drawn(inside: &Inside<'_>, limit: Duration) -> Result<Drawn, Error> {
+/// Starts the interface with a prompt and ends it when the answer is drawn, or [`LIMIT`] is over.
+async fn drawn(inside: &Inside<'_>) -> Result<Drawn, Error> {
     let model = inside.specs.model(0);
     let arguments = ["-m", &model, "--prompt", "hello"];
     let start = Instant::now();
@@ -102,10 +99,10 @@ async fn drawn(inside: &Inside<'_>, limit: Duration) -> Result<Drawn, Error> {
     let coloured = |screen: &crate::screen::Screen, code: &Code| {
         screen.colours_of(code.line).is_some_and(|colours| colours.len() > 1)
     };
-    let answered = terminal.wait(limit, |screen| screen.colours_of(END).is_some()).await?;
+    let answered = terminal.wait(LIMIT, |screen| screen.colours_of(END).is_some()).await?;
     let took = start.elapsed();
     // Colours come a little later, from a worker.
-    let left = limit.saturating_sub(took);
+    let left = LIMIT.saturating_sub(took);
     let highlighted =
         answered && terminal.wait(left, |screen| BUILT_IN.iter().all(|code| coloured(screen, code))).await?;
     let text = terminal.text();
