@@ -1,5 +1,5 @@
 //! The output that all tests of a run share: the repository's own lock, built by the real command line. Never altered: a test that
-//! wants to break one copies it.
+//! wants to break one copies it. `OPENCODE_CACHE_OUTPUT` names another one: of the same lock, built elsewhere (by Nix).
 
 use std::fs::{self, File};
 use std::ops::Deref;
@@ -9,6 +9,9 @@ use std::sync::OnceLock;
 use rustix::fs::FlockOperation;
 
 use crate::cli::{Place, succeed};
+
+/// Names an output that is there already.
+const NAMED: &str = "OPENCODE_CACHE_OUTPUT";
 
 /// A finished output in the tests' store.
 #[derive(Debug, Clone)]
@@ -43,6 +46,9 @@ impl Output {
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Output> = OnceLock::new();
         SHARED.get_or_init(|| {
+            if let Some(named) = std::env::var_os(NAMED) {
+                return Self { path: fs::canonicalize(&named).expect("follow the output that is named") };
+            }
             let place = Place::get();
             fs::create_dir_all(&place.scratch).expect("make the tests' directory");
             let lock = File::create(place.scratch.join("build.lock")).expect("open the tests' lock file");
