@@ -68,6 +68,7 @@ let
             step = "unpack";
             spec = {
               archive = "${release}";
+              form = read.release.archive;
               member = read.release.binary;
               inherit version interpreter;
               patchelf = place patchelf;

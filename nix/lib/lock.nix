@@ -35,9 +35,17 @@ let
           name = safe "${pin.package}-${pin.version}.tgz";
           package = "${pin.package}@${pin.version}";
         }
+      else if pin.source == "github" then
+        {
+          name = safe pin.asset;
+          url = "https://${repository pin.repository}/releases/download/v${pin.version}/${pin.asset}";
+        }
       else
         { name = safe (baseNameOf pin.url); }
     );
+
+  # A repository names its host where it is not on the public GitHub.
+  repository = name: if builtins.match "[^/]+/[^/]+" name == null then name else "github.com/${name}";
 
   package = id: {
     name = safe "${id}.tgz";

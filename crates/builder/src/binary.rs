@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use lock::{Artifact, ArtifactSource, System};
+use lock::{Artifact, System};
 use replay::vendor::Vendor;
 use rustix::fs::{FlockOperation, flock};
 use tree::unpack;
@@ -87,11 +87,7 @@ pub fn at_hand(vendor: &Vendor, lock: &lock::Lock) -> Option<PathBuf> {
 
 /// What an artifact is called in messages.
 pub fn describe(artifact: &Artifact) -> String {
-    match &artifact.source {
-        ArtifactSource::Npm { package, version } => format!("{package}@{version}"),
-        ArtifactSource::Url { url } => url.to_string(),
-        other => format!("{other:?}"),
-    }
+    artifact.source.to_string()
 }
 
 /// The unpacked binary of `artifact`: the one that an earlier run left, if it still is what that

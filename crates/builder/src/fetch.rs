@@ -140,12 +140,11 @@ pub fn catalogue_pin(catalogue: &Catalogue) -> Option<Pin> {
 pub fn artifact_pins(artifact: &Artifact) -> Vec<Pin> {
     let source = match &artifact.source {
         ArtifactSource::Npm { package, version } => Source::Package(package.at(version.clone())),
-        ArtifactSource::Url { url } => match Url::parse(url.as_str()) {
-            Ok(url) => Source::Url(url),
-            Err(_) => return Vec::new(),
+        // What was parsed as a lock's word is an address.
+        other => match other.url().and_then(|url| Url::parse(url.as_str()).ok()) {
+            Some(url) => Source::Url(url),
+            None => return Vec::new(),
         },
-        // Refused when the lock was parsed: this version writes and reads no other source.
-        _ => return Vec::new(),
     };
     vec![Pin { source, integrity: artifact.integrity.clone(), size: artifact.size }]
 }

@@ -45,6 +45,7 @@ pub mod reach;
 mod record;
 pub mod registry;
 pub mod release;
+pub mod releases;
 mod resolve;
 mod scene;
 pub mod screen;

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use lock::{Artifact, ArtifactSource, Download, Lock, Manifest, Ripgrep, Version};
+use lock::{Artifact, Download, Lock, Manifest, Ripgrep, Version};
 use replay::registry::Upstream;
 use replay::registry::npmrc::Settings;
 use replay::registry::upstream::{Bounds, Error, Retry, Ways};
@@ -106,10 +106,7 @@ pub fn needs(
 
 /// What a lock has from other hosts than registries: an address for each.
 fn elsewhere(lock: &Lock) -> BTreeMap<String, String> {
-    let address = |artifact: &Artifact| match &artifact.source {
-        ArtifactSource::Url { url } => Some(url.to_string()),
-        _ => None,
-    };
+    let address = |artifact: &Artifact| artifact.source.url().map(|url| url.to_string());
     let programs = lock.programs.iter();
     let programs =
         programs.filter_map(|(name, systems)| Some((name.to_string(), systems.values().find_map(address)?)));

@@ -28,6 +28,7 @@ use crate::opencode::servers;
 use crate::plan::Wishes;
 use crate::progress::{Event, Progress, timed};
 use crate::registry::Registry;
+use crate::releases::{Parts, Releases};
 use crate::{binary, catalogue, count, downloads, fetch, parallel, pins, programs, resolve, variants};
 
 pub use error::Error;
@@ -55,7 +56,7 @@ impl Recording<'_> {
         let version = self.version(&systems).await?;
         let systems = match self.old {
             Some(old) if old.opencode == version && old.systems.keys().eq(&systems) => old.systems.clone(),
-            _ => resolve::artifacts(&self.registry.upstream, &version, &systems).await?,
+            _ => self.releases().artifacts(&version, &systems).await?,
         };
         let mut lock = empty_lock(version, systems);
         self.exercises(&mut lock, host).await?;
@@ -73,9 +74,15 @@ impl Recording<'_> {
                 Ok(old.opencode.clone())
             }
             (wanted, _) => {
-                Ok(resolve::version(&self.registry.upstream, wanted, systems, self.before()).await?)
+                let parts =
+                    Parts { systems: systems.clone(), variants: self.wishes.manifest.variants.clone() };
+                Ok(self.releases().version(wanted, &parts, self.before()).await?)
             }
         }
+    }
+
+    fn releases(&self) -> Releases {
+        Releases::of(&self.wishes.manifest, &self.registry, &self.vendor).against(self.old)
     }
 
     /// A manifest that names no day takes the lock's, as "latest" takes its OpenCode.
@@ -117,7 +124,11 @@ impl Recording<'_> {
         let origin = Origin::new(self.registry.upstream.clone(), self.vendor.clone());
         self.pins_exist(&origin).await?;
         if variants::missing_from(manifest, lock).is_some() {
-            lock.variants = variants::resolve(&self.registry.upstream, manifest, lock).await?;
+            let parts = Parts {
+                systems: lock.systems.keys().copied().collect(),
+                variants: manifest.variants.clone(),
+            };
+            lock.variants = self.releases().variants(&lock.opencode, &parts).await?;
         }
         let same_day = kept.is_none_or(|old| pins::other_day(manifest, old).is_none());
         let programs_fit = same_day && programs::missing_from(manifest, lock).is_none();
@@ -182,7 +193,7 @@ impl Recording<'_> {
             Some(artifact) => artifact.clone(),
             None => {
                 let only = BTreeSet::from([host]);
-                let mut found = resolve::artifacts(&self.registry.upstream, &lock.opencode, &only).await?;
+                let mut found = self.releases().artifacts(&lock.opencode, &only).await?;
                 found.remove(&host).ok_or(binary::Error::NotLocked { system: host })?
             }
         };

@@ -1,11 +1,9 @@
-//! Wanted → resolved: which version of OpenCode, and which release artifact for each system.
-//! Asks the registry for metadata only; foreign systems' artifacts are never downloaded here.
+//! What a registry states of a version: that it is there, its hash, its size. Asks for metadata only. Which versions of OpenCode there
+//! are, and which artifacts they have, is `releases`'.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use lock::{
-    Archive, Artifact, ArtifactSource, Date, PackageId, PackageName, RelPath, Sri, System, Version, Wanted,
-};
+use lock::{Archive, Artifact, ArtifactSource, Date, PackageId, PackageName, RelPath, Sri, System, Version};
 use replay::registry::upstream;
 use replay::registry::{Lookup, Packument, Release, Upstream};
 
@@ -61,9 +59,24 @@ pub enum Error {
         /// The packages that would have to have it.
         parts: Vec<String>,
     },
+    /// What is published under a version is not what it was when it was pinned.
+    #[error(
+        "resolve {what}: its bytes are not those that are pinned: the lock has {locked}, upstream states {stated} now"
+    )]
+    Changed {
+        /// The artifact.
+        what: String,
+        /// The lock's hash.
+        locked: Sri,
+        /// Upstream's.
+        stated: Sri,
+    },
     /// The version is too old.
     #[error(transparent)]
     Era(#[from] opencode::UnsupportedEra),
+    /// A worker ended abnormally.
+    #[error("resolve: a worker ended abnormally")]
+    Worker,
     /// A name that this program made is none.
     #[error("name {what}")]
     Name {
@@ -86,7 +99,9 @@ impl Error {
             Self::NoIntegrity { .. } => "package-no-integrity",
             Self::NoSize { .. } => "package-no-size",
             Self::NoCommonVersion { .. } => "opencode-no-common-version",
+            Self::Changed { .. } => "pin-changed-upstream",
             Self::Era(_) => "opencode-era",
+            Self::Worker => "bug-worker",
             Self::Name { .. } => "package-name",
         }
     }
@@ -102,46 +117,17 @@ impl Error {
             Self::Upstream { source, .. } => source.hint(),
             Self::Forbidden { host, status, .. } => Some(refusal_hint(host, *status)),
             Self::Absent { .. } => Some("look at the spelling and at which versions the registry has".into()),
+            Self::Changed { .. } => Some(
+                "somebody published other bytes under the same version, or stands in between: find out who, and take another version; \
+                 nothing was written"
+                    .into(),
+            ),
             Self::NoCommonVersion { .. } => {
                 Some("name a version with `opencode = \"…\"` or want fewer systems in the manifest".into())
             }
             _ => None,
         }
     }
-}
-
-/// The version that is wanted: the one that is named, or the newest release of which the binary
-/// of every wanted system and the config directory's package exist, and existed at the end of a day.
-pub async fn version(
-    upstream: &Upstream,
-    wanted: &Wanted,
-    systems: &BTreeSet<System>,
-    before: Option<Date>,
-) -> Result<Version, Error> {
-    let version = match wanted {
-        Wanted::Exact(version) => version.clone(),
-        Wanted::Latest => newest_complete(upstream, systems, before).await?,
-    };
-    opencode::Era::of(&version)?;
-    Ok(version)
-}
-
-async fn newest_complete(
-    upstream: &Upstream,
-    systems: &BTreeSet<System>,
-    before: Option<Date>,
-) -> Result<Version, Error> {
-    let mut parts: Vec<String> = systems.iter().map(|system| opencode::platform_package(*system).0).collect();
-    parts.push(opencode::CONFIG_DIR_PACKAGE.to_owned());
-    let mut common: Option<BTreeSet<Version>> = None;
-    for part in &parts {
-        let releases = releases(upstream, &name(part)?, before).await?;
-        common = Some(match common {
-            None => releases,
-            Some(common) => common.intersection(&releases).cloned().collect(),
-        });
-    }
-    common.unwrap_or_default().pop_last().ok_or(Error::NoCommonVersion { parts, before })
 }
 
 /// The published versions of a package that are no pre-releases, as of the end of a day.
@@ -156,24 +142,6 @@ pub(crate) async fn releases(
         None => packument,
     };
     Ok(packument.versions.into_keys().filter(|version| !version.is_prerelease()).collect())
-}
-
-/// The release artifact of every wanted system.
-pub async fn artifacts(
-    upstream: &Upstream,
-    version: &Version,
-    systems: &BTreeSet<System>,
-) -> Result<BTreeMap<System, Artifact>, Error> {
-    let mut artifacts = BTreeMap::new();
-    for system in systems {
-        artifacts.insert(*system, artifact(upstream, version, *system).await?);
-    }
-    Ok(artifacts)
-}
-
-async fn artifact(upstream: &Upstream, version: &Version, system: System) -> Result<Artifact, Error> {
-    let (package, _) = opencode::platform_package(system);
-    release(upstream, version, system, &package).await
 }
 
 /// The artifact of a package of the release's: the system's own, or another build.
@@ -256,6 +224,6 @@ pub(crate) fn refusal_hint(host: &str, status: u16) -> String {
     }
 }
 
-fn name(text: &str) -> Result<PackageName, Error> {
+pub(crate) fn name(text: &str) -> Result<PackageName, Error> {
     text.parse().map_err(|_| Error::Name { what: text.into() })
 }

@@ -1,12 +1,9 @@
 //! Other builds of the release, for processors without AVX2 and for systems without glibc: pinned beside it where the manifest
 //! asks for them. What they install is the same; nix/lib chooses among them (`variant`).
 
-use std::collections::BTreeMap;
+use lock::{Lock, Manifest, System};
 
-use lock::{Artifact, Lock, Manifest, System};
-use replay::registry::Upstream;
-
-use crate::{opencode, resolve};
+use crate::opencode;
 
 /// What is wrong with a lock's variants, as the manifest wants them; `None` where they fit.
 pub fn missing_from(manifest: &Manifest, lock: &Lock) -> Option<String> {
@@ -26,28 +23,10 @@ pub fn missing_from(manifest: &Manifest, lock: &Lock) -> Option<String> {
     Some(format!("the variant {more} is in the lock, and is not wanted any more"))
 }
 
-/// Resolves every wanted variant for the systems of `lock` that it is published for.
-pub async fn resolve(
-    upstream: &Upstream,
-    manifest: &Manifest,
-    lock: &Lock,
-) -> Result<BTreeMap<String, BTreeMap<System, Artifact>>, resolve::Error> {
-    let mut variants = BTreeMap::new();
-    for variant in &manifest.variants {
-        let mut artifacts = BTreeMap::new();
-        for system in lock.systems.keys() {
-            if let Some(package) = opencode::variant_package(*system, variant) {
-                artifacts
-                    .insert(*system, resolve::release(upstream, &lock.opencode, *system, &package).await?);
-            }
-        }
-        variants.insert(variant.clone(), artifacts);
-    }
-    Ok(variants)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]

@@ -27,6 +27,11 @@ impl Error {
 }
 
 impl Date {
+    /// Year, month and day.
+    pub fn numbers(self) -> (u16, u8, u8) {
+        (self.year, self.month, self.day)
+    }
+
     /// Whether an instant, written as a registry writes it (RFC 3339, UTC: `2026-01-31T12:00:00.000Z`, by some with `+00:00`
     /// at the end), lies on this day or before. Nothing where the text is no such instant.
     pub fn includes(self, instant: &str) -> Option<bool> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::lockfile::{Artifact, ArtifactSource, Download, Exercise, Lock, Proof};
+use crate::lockfile::{Artifact, Download, Exercise, Lock, Proof};
 
 /// One thing that can be said of a lock or of an output.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -280,23 +280,17 @@ fn exercise_detail(exercise: &Exercise) -> String {
 }
 
 fn artifact_fact(about: About, name: String, artifact: &Artifact) -> Fact {
-    let source = match &artifact.source {
-        ArtifactSource::Npm { package, version } => format!("{package}@{version}"),
-        ArtifactSource::Url { url } => url.to_string(),
-    };
     let detail = format!("{} {} {}", artifact.integrity, artifact.archive.as_str(), artifact.binary);
-    about.fact(name, source).detail(detail).bytes(artifact.size)
+    about.fact(name, &artifact.source).detail(detail).bytes(artifact.size)
 }
 
 /// The hosts that downloads come from; packages come from whatever registry the user has.
-fn hosts(lock: &Lock) -> BTreeSet<&str> {
+fn hosts(lock: &Lock) -> BTreeSet<String> {
     let artifacts = lock.systems.values().chain(lock.programs.values().flat_map(BTreeMap::values));
-    let addresses = artifacts.filter_map(|artifact| match &artifact.source {
-        ArtifactSource::Url { url } => Some(url),
-        ArtifactSource::Npm { .. } => None,
-    });
+    let addresses = artifacts.filter_map(|artifact| artifact.source.url());
     let catalogue = lock.catalogue.as_ref().map(|catalogue| &catalogue.url);
-    addresses.chain(lock.downloads.keys()).chain(catalogue).map(|url| url.host()).collect()
+    let others = lock.downloads.keys().chain(catalogue).map(|url| url.host().to_owned());
+    addresses.map(|url| url.host().to_owned()).chain(others).collect()
 }
 
 /// How much a system has to fetch, in bytes.

@@ -2,7 +2,8 @@
 //!
 //! This crate owns two text formats, `opencode-cache.toml` ([`manifest`]) and `opencode.lock.json`
 //! ([`lockfile`], documented key by key in `docs/LOCK.md`), and the words that both are made of: [`System`],
-//! [`Sri`], [`PackageName`], [`Version`], [`PackageId`], [`Spec`], [`RelPath`], [`HttpsUrl`].
+//! [`Sri`], [`PackageName`], [`Version`], [`PackageId`], [`Spec`], [`RelPath`], [`HttpsUrl`],
+//! [`Repository`].
 //! A word is parsed once, at the border; inside there is no stringly state.
 //!
 //! It is pure: no I/O, no clock, no environment, no async, no printing. It never resolves a version and never
@@ -17,10 +18,12 @@ mod position;
 
 pub mod date;
 pub mod diff;
+pub mod instant;
 pub mod lockfile;
 pub mod manifest;
 pub mod package;
 pub mod rel_path;
+pub mod repository;
 pub mod spec;
 pub mod sri;
 pub mod system;
@@ -30,15 +33,17 @@ pub use command::{Command, Reply};
 pub use date::Date;
 pub use diff::{About, Diff, Fact, Row, compare, diff};
 pub use https_url::{Error as HttpsUrlError, HttpsUrl};
+pub use instant::Instant;
 pub use lockfile::{
     Archive, Artifact, ArtifactSource, Catalogue, Download, Exercise, ExerciseKind, ExerciseName, Field,
     Fill, FillRoot, Known, Lock, Package, PackageManifest, Pin, Proof, Reach, manifest_fields,
 };
-pub use manifest::{Manifest, Profile, Ripgrep, Wanted};
+pub use manifest::{Manifest, Profile, Ripgrep, Source, Wanted};
 pub use nearest::nearest;
 pub use package::{PackageId, PackageName};
 pub use position::Position;
 pub use rel_path::RelPath;
+pub use repository::Repository;
 pub use spec::{Spec, SpecKind, Want};
 pub use sri::{Algorithm, Hasher, Sri};
 pub use system::System;

@@ -206,6 +206,12 @@ fn rest() -> impl Strategy<Value = Rest> {
     let source = prop_oneof![
         url().prop_map(|url| ArtifactSource::Url { url }),
         (name(), version()).prop_map(|(package, version)| ArtifactSource::Npm { package, version }),
+        ("([a-z]{1,3}\\.example(:[1-9][0-9]{0,3})?/)?[a-z]{1,4}/[a-z.]{1,3}x", "[a-z.+]{1,3}x", version())
+            .prop_map(|(repository, asset, version)| ArtifactSource::Github {
+                repository: repository.parse().unwrap(),
+                asset,
+                version
+            }),
     ];
     let artifact = (source, sri(), any::<u64>()).prop_map(|(source, integrity, size)| Artifact {
         source,

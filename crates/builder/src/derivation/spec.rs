@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use lock::{Profile, Sri, System};
+use lock::{Archive, Profile, Sri, System};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -35,6 +35,8 @@ pub struct FetchOne {
 pub struct Unpack {
     /// The archive.
     pub archive: PathBuf,
+    /// Its form, as the lock says it.
+    pub form: Archive,
     /// The binary's path in it.
     pub member: String,
     /// What it says of itself.

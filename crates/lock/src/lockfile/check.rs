@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::{
     json::Node,
     lockfile::{
-        ArtifactSource, Download, Lock, Problem, Reach,
+        Download, Lock, Problem, Reach,
         record::{Outcome, fault, items, key_word, members, word},
     },
     package::PackageId,
@@ -58,7 +58,7 @@ fn artifacts(root: &Node, lock: &Lock) -> Outcome<()> {
     for (key, node) in members(systems, "`systems`")? {
         let system = key_word(key, "the system")?;
         let Some(artifact) = lock.systems.get(&system) else { continue };
-        if let ArtifactSource::Npm { version: found, .. } = &artifact.source
+        if let Some(found) = artifact.source.version()
             && *found != lock.opencode
         {
             let (found, wanted) = (found.clone(), lock.opencode.clone());

@@ -5,7 +5,7 @@ use crate::{
     lockfile::{FieldError, FillError, exercise::ExerciseNameError},
     package::{self, PackageId},
     position::Position,
-    rel_path, spec, sri,
+    rel_path, repository, spec, sri,
     system::{self, System},
     version::{self, Version},
 };
@@ -254,6 +254,15 @@ pub enum WordError {
     /// An address.
     #[error(transparent)]
     Url(#[from] https_url::Error),
+    /// The name of a release's file.
+    #[error("{text:?} is no name of a release's file")]
+    Asset {
+        /// The text.
+        text: String,
+    },
+    /// A repository.
+    #[error(transparent)]
+    Repository(#[from] repository::Error),
     /// A version.
     #[error(transparent)]
     Version(#[from] version::Error),

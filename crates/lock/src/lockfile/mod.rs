@@ -27,6 +27,7 @@ use crate::{
     https_url::HttpsUrl,
     package::{PackageId, PackageName},
     rel_path::RelPath,
+    repository::Repository,
     sri::Sri,
     system::System,
     version::Version,
@@ -99,6 +100,15 @@ pub enum ArtifactSource {
         /// Its version: of a release artifact, OpenCode's.
         version: Version,
     },
+    /// An asset of a release on GitHub, whose tag is `v` and the version.
+    Github {
+        /// The repository.
+        repository: Repository,
+        /// The asset (`opencode-linux-x64.tar.gz`).
+        asset: String,
+        /// The version: OpenCode's.
+        version: Version,
+    },
     /// An archive at an address that is no registry's.
     Url {
         /// The address.
@@ -107,7 +117,7 @@ pub enum ArtifactSource {
 }
 
 /// The form of an archive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Archive {
@@ -282,11 +292,44 @@ impl<'l> Pin<'l> {
     }
 }
 
+impl std::fmt::Display for ArtifactSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            ArtifactSource::Npm { package, version } => write!(f, "{package}@{version}"),
+            ArtifactSource::Github { repository, asset, version } => {
+                write!(f, "{repository} v{version} {asset}")
+            }
+            ArtifactSource::Url { url } => url.fmt(f),
+        }
+    }
+}
+
 impl ArtifactSource {
+    /// The address of its bytes, where it has one that does not depend on a configuration; for GitHub its own page, which redirects.
+    pub fn url(&self) -> Option<HttpsUrl> {
+        match self {
+            ArtifactSource::Npm { .. } => None,
+            // An asset's name has no character that an address could not hold.
+            ArtifactSource::Github { repository, asset, version } => {
+                repository.download(&format!("v{version}"), asset).parse().ok()
+            }
+            ArtifactSource::Url { url } => Some(url.clone()),
+        }
+    }
+
+    /// The version that it has, where it says one.
+    pub fn version(&self) -> Option<&Version> {
+        match self {
+            ArtifactSource::Npm { version, .. } | ArtifactSource::Github { version, .. } => Some(version),
+            ArtifactSource::Url { .. } => None,
+        }
+    }
+
     /// The source's word in the lock.
     pub fn as_str(&self) -> &'static str {
         match self {
             ArtifactSource::Npm { .. } => "npm",
+            ArtifactSource::Github { .. } => "github",
             ArtifactSource::Url { .. } => "url",
         }
     }

@@ -141,10 +141,21 @@ pub(super) fn id(text: &str, at: usize, what: &'static str) -> Outcome<String> {
     fault(at, Problem::Word { what, source: WordError::Id { text: text.chars().take(80).collect() } })
 }
 
+/// The name of a release's file: what GitHub makes of any, and an address can hold.
+fn file_name(text: &str, at: usize) -> Outcome<String> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'+');
+    if (1..=255).contains(&text.len()) && text.bytes().all(fits) && text != "." && text != ".." {
+        return Ok(text.to_owned());
+    }
+    let source = WordError::Asset { text: text.chars().take(80).collect() };
+    fault(at, Problem::Word { what: "the artifact's asset", source })
+}
+
 fn artifact(node: &Node) -> Outcome<Artifact> {
     // The source decides which other keys there may be.
     let own_keys: &[&'static str] = match node.member("source").map(|source| &source.value) {
         Some(Json::String(source)) if source == "url" => &["url"],
+        Some(Json::String(source)) if source == "github" => &["repository", "asset", "version"],
         _ => &["package", "version"],
     };
     let keys = [&["source", "integrity", "size", "archive", "binary"], own_keys].concat();
@@ -155,8 +166,16 @@ fn artifact(node: &Node) -> Outcome<Artifact> {
             package: word(record.required("package")?, "the artifact's package")?,
             version: word(record.required("version")?, "the artifact's version")?,
         },
+        "github" => ArtifactSource::Github {
+            repository: word(record.required("repository")?, "the artifact's repository")?,
+            asset: {
+                let asset = record.required("asset")?;
+                file_name(string(asset, "the artifact's asset")?, asset.at)?
+            },
+            version: word(record.required("version")?, "the artifact's version")?,
+        },
         "url" => ArtifactSource::Url { url: word(record.required("url")?, "the artifact's address")? },
-        other => return unknown(source, "the source", other, "npm, url"),
+        other => return unknown(source, "the source", other, "npm, github, url"),
     };
     let archive = record.required("archive")?;
     Ok(Artifact {

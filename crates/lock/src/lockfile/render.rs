@@ -68,6 +68,11 @@ fn artifact(page: &mut Page, artifact: &Artifact) {
             page.text("package", package);
             page.text("version", version);
         }
+        ArtifactSource::Github { repository, asset, version } => {
+            page.text("repository", repository);
+            page.text("asset", asset);
+            page.text("version", version);
+        }
         ArtifactSource::Url { url } => page.text("url", url),
     }
     page.text("integrity", &artifact.integrity);

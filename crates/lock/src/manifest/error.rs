@@ -1,6 +1,6 @@
 //! What can be wrong with a manifest's text. Owns the problems, their codes and hints; never prints one.
 
-use crate::{date, package, position::Position, rel_path, spec, system, version};
+use crate::{date, package, position::Position, rel_path, repository, spec, system, version};
 
 /// A problem and its place. Displayed as `line:column: problem`, so that a path and a colon make it an address that
 /// editors follow.
@@ -70,14 +70,15 @@ pub enum Problem {
         /// The words that it can be, separated by commas.
         known: &'static str,
     },
-    /// A value that is planned but does not work yet.
-    #[error("`{key} = \"{value}\"` is not supported yet")]
-    NotSupportedYet {
-        /// The value's key.
-        key: &'static str,
-        /// The value.
-        value: &'static str,
+    /// `repository` is none.
+    #[error("`repository` has to be \"OWNER/NAME\" or \"HOST/OWNER/NAME\"")]
+    Repository {
+        /// What is wrong with it.
+        source: repository::Error,
     },
+    /// A repository, and artifacts that come from a registry.
+    #[error("`repository` says nothing while artifacts come from a registry")]
+    RepositoryOfNpm,
     /// `opencode` is neither `latest` nor a version.
     #[error("`opencode` has to be \"latest\" or a version")]
     OpencodeVersion {
@@ -213,8 +214,9 @@ impl Problem {
             Problem::UnknownKey { .. } => "manifest-unknown-key",
             Problem::MissingKey { .. } => "manifest-missing-key",
             Problem::WrongType { .. } => "manifest-type",
-            Problem::NotSupportedYet { .. } => "manifest-not-supported-yet",
-            Problem::Unknown { .. }
+            Problem::Repository { .. }
+            | Problem::RepositoryOfNpm
+            | Problem::Unknown { .. }
             | Problem::OpencodeVersion { .. }
             | Problem::System { .. }
             | Problem::Spec { .. }
@@ -238,9 +240,7 @@ impl Problem {
             Problem::UnknownKey { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
             Problem::UnknownKey { known, .. } => Some(format!("known here: {known}")),
             Problem::Unknown { known, .. } => Some(format!("it can be {known}")),
-            Problem::NotSupportedYet { key: "source", .. } => {
-                Some("leave `source` out, or write \"npm\"".into())
-            }
+            Problem::RepositoryOfNpm => Some("write `source = \"github\"`, or leave `repository` out".into()),
             Problem::PackageVersion { .. } => {
                 Some("for example \"1.2.3\"; ranges are for npm to resolve".into())
             }

@@ -13,7 +13,8 @@ use std::{
 pub use error::{Error, Problem};
 
 use crate::{
-    command::Command, date::Date, package::PackageName, spec::Spec, system::System, version::Version,
+    command::Command, date::Date, package::PackageName, repository::Repository, spec::Spec, system::System,
+    version::Version,
 };
 
 /// Largest manifest text that is read, in bytes: 1 MiB. It is written by a person.
@@ -28,6 +29,8 @@ pub struct Manifest {
     pub systems: Option<BTreeSet<System>>,
     /// `source`: where release artifacts come from.
     pub source: Source,
+    /// `repository`: whose releases, where they are not those of OpenCode's own repository; only with `source = "github"`.
+    pub repository: Option<Repository>,
     /// `profile`: whether OpenCode may use a network that is there.
     pub profile: Profile,
     /// `config`: the user's `opencode.json` files, absolute or relative to the manifest.
@@ -85,6 +88,8 @@ pub enum Source {
     /// An npm registry.
     #[default]
     Npm,
+    /// The releases of a repository on GitHub.
+    Github,
 }
 
 /// Where ripgrep comes from.

@@ -19,6 +19,7 @@ use crate::{
     nearest::nearest,
     package::PackageName,
     position::Position,
+    repository::Repository,
     spec::Spec,
     system::System,
     version::Version,
@@ -33,10 +34,11 @@ pub(super) struct Fault {
 pub(super) type Outcome<T> = Result<T, Fault>;
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "opencode",
     "systems",
     "source",
+    "repository",
     "profile",
     "config",
     "config_dirs",
@@ -84,6 +86,9 @@ fn read(table: &DeTable<'_>) -> Outcome<Manifest> {
     }
     if let Some(value) = table.get("source") {
         manifest.source = source(value)?;
+    }
+    if let Some(value) = table.get("repository") {
+        manifest.repository = Some(repository(value, manifest.source)?);
     }
     if let Some(value) = table.get("profile") {
         manifest.profile = profile(value)?;
@@ -185,12 +190,20 @@ fn systems(value: &Value<'_>) -> Outcome<BTreeSet<System>> {
 fn source(value: &Value<'_>) -> Outcome<Source> {
     match string(value, "source")? {
         "npm" => Ok(Source::Npm),
-        "github" => fault(value.span().start, Problem::NotSupportedYet { key: "source", value: "github" }),
+        "github" => Ok(Source::Github),
         other => fault(
             value.span().start,
-            Problem::Unknown { key: "source", found: other.to_owned(), known: "npm" },
+            Problem::Unknown { key: "source", found: other.to_owned(), known: "npm, github" },
         ),
     }
+}
+
+fn repository(value: &Value<'_>, source: Source) -> Outcome<Repository> {
+    let at = value.span().start;
+    if source != Source::Github {
+        return fault(at, Problem::RepositoryOfNpm);
+    }
+    string(value, "repository")?.parse().or_else(|source| fault(at, Problem::Repository { source }))
 }
 
 fn profile(value: &Value<'_>) -> Outcome<Profile> {

@@ -193,11 +193,7 @@ impl Upstream {
     /// # Errors
     /// As [`Self::packument`].
     pub async fn version(&self, name: &PackageName, version_or_tag: &str) -> Result<Lookup<Release>, Error> {
-        let url = self.document(name, Some(version_or_tag));
-        let parse = |text: &mut dyn Read| {
-            serde_json::from_reader::<_, Value>(text).map(|document| Release::parse(&document))
-        };
-        match self.ask_json(&Ask::json(&url, MAX_VERSION), parse).await? {
+        match self.exact(name, version_or_tag).await? {
             Lookup::Found(Some(release)) => return Ok(Lookup::Found(release)),
             Lookup::Absent { status } if status != 404 && status != 405 => {
                 return Ok(Lookup::Absent { status });
@@ -210,6 +206,22 @@ impl Upstream {
             Lookup::Found(None) => Lookup::Absent { status: 404 },
             Lookup::Absent { status } => Lookup::Absent { status },
         })
+    }
+
+    /// One version, by exact version or tag, where the registry answers such questions; `Found(None)` where it answers something else.
+    ///
+    /// # Errors
+    /// As [`Self::packument`].
+    pub async fn exact(
+        &self,
+        name: &PackageName,
+        version_or_tag: &str,
+    ) -> Result<Lookup<Option<Release>>, Error> {
+        let url = self.document(name, Some(version_or_tag));
+        let parse = |text: &mut dyn Read| {
+            serde_json::from_reader::<_, Value>(text).map(|document| Release::parse(&document))
+        };
+        self.ask_json(&Ask::json(&url, MAX_VERSION), parse).await
     }
 
     /// Starts the download of a package's tarball at byte `offset`: from the registry's conventional address, else from where the
