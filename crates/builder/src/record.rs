@@ -333,5 +333,6 @@ fn empty_lock(opencode: Version, systems: BTreeMap<System, lock::Artifact>) -> L
         pins: BTreeMap::new(),
         before: None,
         providers: BTreeMap::new(),
+        signatures: BTreeMap::new(),
     }
 }

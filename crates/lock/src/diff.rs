@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::PackageName;
 use crate::lockfile::{Artifact, Download, Exercise, Lock, Proof};
 
 /// One thing that can be said of a lock or of an output.
@@ -50,6 +51,10 @@ pub enum About {
     Package,
     /// A package of which only metadata is known.
     Known,
+    /// For how much of what is pinned registries vouched, by state.
+    Signatures,
+    /// A package for which the registry vouches otherwise than it did.
+    Signature,
     /// Another download.
     Download,
     /// A host that is asked for downloads.
@@ -104,6 +109,8 @@ impl About {
             About::Proof => "proof",
             About::Package => "package",
             About::Known => "known",
+            About::Signatures => "signatures",
+            About::Signature => "signature",
             About::Download => "download",
             About::Host => "host",
             About::Catalogue => "catalogue",
@@ -137,7 +144,32 @@ impl Fact {
 
 /// Compares two locks.
 pub fn diff(old: &Lock, new: &Lock) -> Diff {
-    compare(facts(old), facts(new))
+    let (was, is) = (states(old), states(new));
+    let moved = |name: &&PackageName| is.get(*name).is_some_and(|state| was.get(*name) != Some(state));
+    // What came or went brings its state along; that is no change of it.
+    let moved: Vec<&PackageName> = was.keys().copied().filter(moved).collect();
+    let signatures = |states: &BTreeMap<&PackageName, BTreeSet<String>>| -> Vec<Fact> {
+        let all = moved
+            .iter()
+            .flat_map(|name| states.get(*name).into_iter().flatten().map(move |state| (name, state)));
+        all.map(|(name, state)| About::Signature.fact(name, state)).collect()
+    };
+    let [old_facts, new_facts] = [(old, &was), (new, &is)].map(|(lock, states)| {
+        let counts = lock.signature_counts();
+        let counts = counts.iter().filter(|_| !lock.signatures.is_empty());
+        let counts = counts.map(|(state, count)| About::Signatures.fact(state, count));
+        facts(lock).into_iter().chain(counts).chain(signatures(states)).collect::<Vec<_>>()
+    });
+    compare(old_facts, new_facts)
+}
+
+/// The signatures' states of each package, whatever its versions.
+fn states(lock: &Lock) -> BTreeMap<&PackageName, BTreeSet<String>> {
+    let mut states: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
+    for (id, state) in &lock.signatures {
+        states.entry(&id.name).or_default().insert(state.to_string());
+    }
+    states
 }
 
 /// Compares what is said of two things. What one name has one value of on either side, has changed; of several, some have gone

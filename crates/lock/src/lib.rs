@@ -24,6 +24,7 @@ pub mod manifest;
 pub mod package;
 pub mod rel_path;
 pub mod repository;
+pub mod signature;
 pub mod spec;
 pub mod sri;
 pub mod system;
@@ -44,6 +45,9 @@ pub use package::{PackageId, PackageName};
 pub use position::Position;
 pub use rel_path::RelPath;
 pub use repository::Repository;
+pub use signature::{
+    KeyId, PackagePattern, PublicKey, Signature, SignaturePolicy, StatedSignature, Trust, TrustedKey,
+};
 pub use spec::{Spec, SpecKind, Want};
 pub use sri::{Algorithm, Hasher, Sri};
 pub use system::System;

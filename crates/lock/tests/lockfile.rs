@@ -119,3 +119,29 @@ fn a_diff_tells_what_changed() {
         serde_json::json!({"about": "opencode", "name": "", "from": "1.18.18", "to": "1.18.19", "bytes": null})
     );
 }
+
+#[test]
+fn a_signature_that_is_lost_or_won_is_told_by_name_and_all_by_number() {
+    let id = |text: &str| text.parse().unwrap();
+    let verified = || lock::Signature::Verified { key: "SHA256:abc".parse().unwrap() };
+    let mut old = era_c();
+    old.signatures = old.npm_pins().into_keys().map(|id| (id, lock::Signature::Unsigned)).collect();
+    assert_eq!(old.signature_counts(), [("unsigned".to_owned(), 6)].into());
+    assert!(old.render().contains("  \"signatures\": {\n    \"*\": \"unsigned\"\n  }\n"));
+    old.signatures.insert(id("zod@4.1.8"), verified());
+    let mut new = old.clone();
+    new.signatures.insert(id("zod@4.1.8"), lock::Signature::Unsigned);
+    new.signatures.insert(id("opencode-pty@0.1.3"), verified());
+    new.signatures.remove(&id("bun-pty@0.4.2"));
+    insta::assert_snapshot!(diff(&old, &new).lines().join("\n"), @r"
+    + signatures not asked 1
+    ~ signatures unsigned 5 -> 4
+    ~ signature opencode-pty unsigned -> verified SHA256:abc
+    ~ signature zod verified SHA256:abc -> unsigned
+    ");
+    // A lock of before says nothing of signatures, and what is asked of it then is told in numbers.
+    insta::assert_snapshot!(diff(&era_c(), &old).lines().join("\n"), @r"
+    + signatures unsigned 5
+    + signatures verified SHA256:abc 1
+    ");
+}

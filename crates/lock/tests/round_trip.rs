@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lock::{
     Algorithm, Archive, Artifact, ArtifactSource, Catalogue, Command, Date, Download, Exercise, ExerciseKind,
     ExerciseName, Field, HttpsUrl, Known, Lock, Package, PackageId, PackageManifest, PackageName, Proof,
-    Reach, Reply, Spec, Sri, System, Version,
+    Reach, Reply, Signature, Spec, Sri, System, Version,
 };
 use proptest::{collection::*, option, prelude::*, sample::subsequence};
 use serde_json::{Value, json};
@@ -200,6 +200,7 @@ type Rest = (
     BTreeMap<PackageName, Version>,
     Option<Date>,
     BTreeMap<String, BTreeSet<String>>,
+    Vec<Option<Signature>>,
 );
 
 fn rest() -> impl Strategy<Value = Rest> {
@@ -223,7 +224,12 @@ fn rest() -> impl Strategy<Value = Rest> {
     let before = option::of("20[0-9]{2}-0[1-9]-[12][0-8]".prop_map(|text| text.parse().unwrap()));
     let sdks = btree_set("[a-z/@]{1,6}", 1..3);
     let providers = btree_map("[a-z]{1,4}", sdks, 0..3);
-    (btree_map("[a-z]{1,4}", artifact, 0..2), btree_map(name(), version(), 0..2), before, providers)
+    let state = prop_oneof![
+        Just(Signature::Unsigned),
+        "[A-C]{1,2}".prop_map(|key| Signature::Verified { key: key.parse().unwrap() }),
+    ];
+    let states = vec(option::of(state), 0..9);
+    (btree_map("[a-z]{1,4}", artifact, 0..2), btree_map(name(), version(), 0..2), before, providers, states)
 }
 
 fn any_lock() -> impl Strategy<Value = Lock> {
@@ -246,7 +252,7 @@ fn any_lock() -> impl Strategy<Value = Lock> {
                     })
                     .collect();
                 let catalogue = catalogue.map(|(integrity, size, url)| Catalogue { integrity, size, url });
-                let (programs, pins, before, providers) = rest;
+                let (programs, pins, before, providers, states) = rest;
                 let programs: BTreeMap<String, BTreeMap<_, _>> = programs
                     .into_iter()
                     .map(|(program, artifact)| {
@@ -267,7 +273,11 @@ fn any_lock() -> impl Strategy<Value = Lock> {
                     pins,
                     before,
                     providers,
+                    signatures: BTreeMap::new(),
                 };
+                let pinned: Vec<PackageId> = lock.npm_pins().into_keys().collect();
+                let stated = pinned.into_iter().zip(states);
+                lock.signatures = stated.filter_map(|(id, state)| Some((id, state?))).collect();
                 lock.retain_referenced();
                 lock
             },

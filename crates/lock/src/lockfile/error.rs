@@ -5,7 +5,7 @@ use crate::{
     lockfile::{FieldError, FillError, exercise::ExerciseNameError},
     package::{self, PackageId},
     position::Position,
-    rel_path, repository, spec, sri,
+    rel_path, repository, signature, spec, sri,
     system::{self, System},
     version::{self, Version},
 };
@@ -183,6 +183,12 @@ pub enum Problem {
         /// The package.
         id: PackageId,
     },
+    /// A signature's state of what is not pinned from a registry.
+    #[error("no package or artifact of a registry is pinned as `{id}`")]
+    SignatureOfNothing {
+        /// The package.
+        id: PackageId,
+    },
     /// An address of a registry's tarball among the downloads.
     #[error("`{url}` is the address of a registry's package")]
     RegistryAddress {
@@ -230,6 +236,9 @@ pub enum WordError {
     /// A path.
     #[error(transparent)]
     Path(#[from] rel_path::Error),
+    /// A signature's state.
+    #[error(transparent)]
+    Signature(#[from] signature::Error),
     /// A spec.
     #[error(transparent)]
     Spec(#[from] spec::Error),
@@ -315,6 +324,7 @@ impl Problem {
             Problem::Unpinned { .. } => "lock-unpinned",
             Problem::Unreferenced { .. } => "lock-unreferenced",
             Problem::PinnedAndKnown { .. } => "lock-pinned-and-known",
+            Problem::SignatureOfNothing { .. } => "lock-unpinned",
             Problem::RegistryAddress { .. } => "lock-address",
             Problem::DanglingRedirect { .. } => "lock-dangling-redirect",
         }
@@ -339,6 +349,7 @@ impl Problem {
             Problem::Unpinned { .. }
             | Problem::Unreferenced { .. }
             | Problem::PinnedAndKnown { .. }
+            | Problem::SignatureOfNothing { .. }
             | Problem::DanglingRedirect { .. }
             | Problem::ArtifactVersion { .. } => {
                 Some("run `opencode-cache lock` to write the lock anew".into())

@@ -28,6 +28,7 @@ use crate::{
     package::{PackageId, PackageName},
     rel_path::RelPath,
     repository::Repository,
+    signature::Signature,
     sri::Sri,
     system::System,
     version::Version,
@@ -39,6 +40,12 @@ pub const VERSION: u64 = 1;
 /// Largest lock text that is read, in bytes: 64 MiB, some hundred times the lock of a generous configuration. A
 /// lower bound would refuse nothing honest; none would let a bad file fill the memory.
 pub const MAX_BYTES: usize = 64 << 20;
+
+/// What stands in `signatures` for a pinned version whose registry was never asked, where others were.
+pub const NOT_ASKED: &str = "not asked";
+
+/// What stands in `signatures` for all that it does not list.
+pub(crate) const EVERY_OTHER: &str = "*";
 
 /// A whole lock. Every value can be rendered; whether it is one that [`Lock::parse`] accepts (every exercise's
 /// package is pinned, no address in a package's manifest …) is decided by parsing what was rendered.
@@ -70,6 +77,8 @@ pub struct Lock {
     pub before: Option<Date>,
     /// The SDKs that OpenCode's catalogue gives the providers that were asked for by name; none where it does not know one.
     pub providers: BTreeMap<String, BTreeSet<String>>,
+    /// Whether the registry vouched for what is pinned of it, see [`Lock::npm_pins`]. What is not in here was never asked.
+    pub signatures: BTreeMap<PackageId, Signature>,
 }
 
 /// A release artifact, of OpenCode's or of a program that it starts, for one system.
@@ -254,6 +263,36 @@ impl Lock {
             self.exercises.values().flat_map(|exercise| &exercise.packages).collect();
         self.packages.retain(|id, _| named.contains(id));
         self.known.retain(|id, _| named.contains(id));
+        let pinned: BTreeSet<PackageId> = self.npm_pins().into_keys().collect();
+        self.signatures.retain(|id, _| pinned.contains(id));
+    }
+
+    /// Every version of an npm package whose bytes are pinned: packages, and artifacts that a registry publishes.
+    pub fn npm_pins(&self) -> BTreeMap<PackageId, &Sri> {
+        let published = self.artifacts().filter_map(|artifact| match &artifact.source {
+            ArtifactSource::Npm { package, version } => {
+                Some((package.at(version.clone()), &artifact.integrity))
+            }
+            _ => None,
+        });
+        let packages = self.packages.iter().map(|(id, package)| (id.clone(), &package.integrity));
+        published.chain(packages).collect()
+    }
+
+    /// Every artifact: of the release, its variants, and programs.
+    pub fn artifacts(&self) -> impl Iterator<Item = &Artifact> {
+        let others = self.variants.values().chain(self.programs.values());
+        self.systems.values().chain(others.flat_map(BTreeMap::values))
+    }
+
+    /// How many of the pinned npm versions there are of each state, by its word: `unsigned`, `verified KEY`, `not asked`.
+    pub fn signature_counts(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for id in self.npm_pins().keys() {
+            let state = self.signatures.get(id).map_or_else(|| NOT_ASKED.to_owned(), Signature::to_string);
+            *counts.entry(state).or_default() += 1;
+        }
+        counts
     }
 }
 

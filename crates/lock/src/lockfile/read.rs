@@ -7,14 +7,17 @@ use crate::{
     command::is_id,
     json::{self, Json, Node},
     lockfile::{
-        Archive, Artifact, ArtifactSource, Catalogue, Download, Error, ExerciseName, Field, Known, Lock,
-        MAX_BYTES, Package, PackageManifest, Problem, Reach, WordError, check, read_exercise,
+        Archive, Artifact, ArtifactSource, Catalogue, Download, EVERY_OTHER, Error, ExerciseName, Field,
+        Known, Lock, MAX_BYTES, NOT_ASKED, Package, PackageManifest, Problem, Reach, WordError, check,
+        read_exercise,
         record::{
             Fault, Outcome, Record, fault, items, key_word, map, members, plain, set, string, whole, word,
         },
         upgrade,
     },
+    package::PackageId,
     position::Position,
+    signature::Signature,
 };
 
 pub(super) fn parse(text: &str) -> Result<Lock, Error> {
@@ -60,10 +63,11 @@ fn read(root: Node) -> Outcome<Lock> {
         "pins",
         "before",
         "providers",
+        "signatures",
     ];
     let record = Record::of(&root, "the lock", &keys)?;
     let catalogue = record.required("catalogue")?;
-    let lock = Lock {
+    let mut lock = Lock {
         opencode: word(record.required("opencode")?, "`opencode`")?,
         systems: map(record.required("systems")?, "`systems`", |key, node| {
             Ok((key_word(key, "the system")?, artifact(node)?))
@@ -108,7 +112,11 @@ fn read(root: Node) -> Outcome<Lock> {
         providers: optional_map(record.optional("providers"), "`providers`", |key, node| {
             Ok((plain(&key.text, key.at, "the provider")?, sdks(node)?))
         })?,
+        signatures: BTreeMap::new(),
     };
+    if let Some(node) = record.optional("signatures") {
+        lock.signatures = signatures(node, &lock)?;
+    }
     check::check(&root, &lock)?;
     Ok(lock)
 }
@@ -123,6 +131,32 @@ fn sdks(node: &Node) -> Outcome<BTreeSet<String>> {
         }
     }
     Ok(sdks)
+}
+
+/// The states of all that is pinned: those that are listed, and of the rest the one that is said of every other.
+fn signatures(node: &Node, lock: &Lock) -> Outcome<BTreeMap<PackageId, Signature>> {
+    const WHAT: &str = "the signature's state";
+    let pinned = lock.npm_pins();
+    let mut states = BTreeMap::new();
+    if let Some(rest) = node.member(EVERY_OTHER) {
+        let rest: Signature = word(rest, WHAT)?;
+        states.extend(pinned.keys().map(|id| (id.clone(), rest.clone())));
+    }
+    for (key, node) in members(node, "`signatures`")? {
+        if key.text == EVERY_OTHER {
+            continue;
+        }
+        let id: PackageId = key_word(key, "the package's id")?;
+        if !pinned.contains_key(&id) {
+            return fault(key.at, Problem::SignatureOfNothing { id });
+        }
+        if string(node, WHAT)? == NOT_ASKED {
+            states.remove(&id);
+        } else {
+            states.insert(id, word(node, WHAT)?);
+        }
+    }
+    Ok(states)
 }
 
 /// A map that may be left out, and then is empty.

@@ -1,13 +1,15 @@
 //! From [`Lock`] to its canonical text. Owns the layout: which facts stand on a line of their own, in which order.
 
+use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 
 use serde_json::Value;
 
+use crate::Signature;
 use crate::command::{Command, Reply};
 use crate::lockfile::{
-    Artifact, ArtifactSource, Catalogue, Download, Exercise, ExerciseKind, Known, Lock, Package,
-    PackageManifest, Reach, VERSION,
+    Artifact, ArtifactSource, Catalogue, Download, EVERY_OTHER, Exercise, ExerciseKind, Known, Lock,
+    NOT_ASKED, Package, PackageManifest, Reach, VERSION,
 };
 
 pub(super) fn render(lock: &Lock) -> String {
@@ -56,9 +58,32 @@ pub(super) fn render(lock: &Lock) -> String {
                 }
             });
         }
+        if !lock.signatures.is_empty() {
+            page.record("signatures", |page| signatures(page, lock));
+        }
     });
     page.text.push('\n');
     page.text
+}
+
+/// What most have stands once, so that a registry that signs everything or nothing costs one line.
+fn signatures(page: &mut Page, lock: &Lock) {
+    let mut counts: BTreeMap<&Signature, usize> = BTreeMap::new();
+    for state in lock.signatures.values() {
+        *counts.entry(state).or_default() += 1;
+    }
+    // Of equally many the last in order, so that the choice is a function of the lock.
+    let most = counts.into_iter().max_by_key(|(_, count)| *count).map(|(state, _)| state);
+    if let Some(most) = most {
+        page.text(EVERY_OTHER, most);
+    }
+    for id in lock.npm_pins().keys() {
+        match lock.signatures.get(id) {
+            None => page.text(id, NOT_ASKED),
+            state if state == most => {}
+            Some(state) => page.text(id, state),
+        }
+    }
 }
 
 fn artifact(page: &mut Page, artifact: &Artifact) {

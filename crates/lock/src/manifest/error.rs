@@ -1,6 +1,6 @@
 //! What can be wrong with a manifest's text. Owns the problems, their codes and hints; never prints one.
 
-use crate::{date, package, position::Position, rel_path, repository, spec, system, version};
+use crate::{date, package, position::Position, rel_path, repository, signature, spec, system, version};
 
 /// A problem and its place. Displayed as `line:column: problem`, so that a path and a colon make it an address that
 /// editors follow.
@@ -123,9 +123,11 @@ pub enum Problem {
         /// What is wrong with it.
         source: version::Error,
     },
-    /// `before` is no day.
-    #[error("`before` has to be a day")]
+    /// A day that is none.
+    #[error("`{key}` has to be a day")]
     Date {
+        /// The value's key.
+        key: &'static str,
         /// What is wrong with it.
         source: date::Error,
     },
@@ -158,6 +160,24 @@ pub enum Problem {
     ExerciseName {
         /// The name.
         name: String,
+    },
+    /// A word of `[trust]` that is none.
+    #[error("`{key}` is malformed")]
+    Trust {
+        /// The value's key.
+        key: String,
+        /// What is wrong with it.
+        source: signature::Error,
+    },
+    /// A key whose name is a fingerprint, and another key's.
+    #[error("`{key}` names the key {named}, and the key that stands there is {found}")]
+    OtherKey {
+        /// The name's key.
+        key: String,
+        /// The name.
+        named: String,
+        /// The fingerprint of the key.
+        found: String,
     },
     /// A list that has to hold something is empty.
     #[error("`{key}` is empty")]
@@ -228,6 +248,8 @@ impl Problem {
             | Problem::Variable { .. }
             | Problem::File { .. }
             | Problem::ExerciseName { .. }
+            | Problem::Trust { .. }
+            | Problem::OtherKey { .. }
             | Problem::Empty { .. }
             | Problem::Argument { .. }
             | Problem::Repeated { .. } => "manifest-value",
@@ -248,6 +270,12 @@ impl Problem {
             Problem::Id { .. } => Some("use letters, digits, `-`, `_`, `.`, `+` and `#`".into()),
             Problem::OpencodeVersion { .. } => Some("for example \"1.18.18\"".into()),
             Problem::ExerciseName { .. } => Some("use letters, digits, `-`, `_` and `.`".into()),
+            Problem::Trust { source: signature::Error::PublicKey, .. } => {
+                Some("write it as the registry's owner publishes it, one line of base64".into())
+            }
+            Problem::OtherKey { .. } => Some(
+                "compare both with what the registry's owner publishes, by another way than the registry itself".into(),
+            ),
             Problem::Empty { key } if key == "systems" => {
                 Some("leave `systems` out to mean this machine".into())
             }

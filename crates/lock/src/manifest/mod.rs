@@ -4,6 +4,7 @@
 mod commands;
 mod error;
 mod read;
+mod trust;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,8 +14,8 @@ use std::{
 pub use error::{Error, Problem};
 
 use crate::{
-    command::Command, date::Date, package::PackageName, repository::Repository, spec::Spec, system::System,
-    version::Version,
+    command::Command, date::Date, package::PackageName, repository::Repository, signature::Trust, spec::Spec,
+    system::System, version::Version,
 };
 
 /// Largest manifest text that is read, in bytes: 1 MiB. It is written by a person.
@@ -60,6 +61,8 @@ pub struct Manifest {
     /// `[exercises.NAME]`: further commands of OpenCode's to record, by name. Names consist of letters, digits,
     /// `-`, `_` and `.`.
     pub exercises: BTreeMap<String, Command>,
+    /// `[trust]`: what is wanted of registries' signatures.
+    pub trust: Trust,
 }
 
 /// Packages whose programs are started by command.

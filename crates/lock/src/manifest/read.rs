@@ -15,7 +15,9 @@ use toml::{
 use crate::{
     command::is_id,
     date::Date,
-    manifest::{Commands, Error, MAX_BYTES, Manifest, Problem, Profile, Ripgrep, Source, Wanted, commands},
+    manifest::{
+        Commands, Error, MAX_BYTES, Manifest, Problem, Profile, Ripgrep, Source, Wanted, commands, trust,
+    },
     nearest::nearest,
     package::PackageName,
     position::Position,
@@ -34,7 +36,7 @@ pub(super) struct Fault {
 pub(super) type Outcome<T> = Result<T, Fault>;
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
 
-const KEYS: [&str; 17] = [
+const KEYS: &[&str] = &[
     "opencode",
     "systems",
     "source",
@@ -52,6 +54,7 @@ const KEYS: [&str; 17] = [
     "commands",
     "grammars",
     "exercises",
+    "trust",
 ];
 
 pub(super) fn parse(text: &str) -> Result<Manifest, Error> {
@@ -76,7 +79,7 @@ pub(super) fn fault<T>(at: usize, problem: Problem) -> Outcome<T> {
 }
 
 fn read(table: &DeTable<'_>) -> Outcome<Manifest> {
-    known_keys(table, "the manifest", &KEYS)?;
+    known_keys(table, "the manifest", KEYS)?;
     let mut manifest = Manifest::default();
     if let Some(value) = table.get("opencode") {
         manifest.opencode = opencode(value)?;
@@ -112,6 +115,9 @@ fn read(table: &DeTable<'_>) -> Outcome<Manifest> {
     manifest.grammars = ids(table, "grammars")?;
     if let Some(value) = table.get("exercises") {
         manifest.exercises = commands::exercises(value)?;
+    }
+    if let Some(value) = table.get("trust") {
+        manifest.trust = trust::trust(value)?;
     }
     Ok(manifest)
 }
@@ -290,7 +296,7 @@ fn before(value: &Value<'_>) -> Outcome<Date> {
         DeValue::Datetime(date) => date.to_string(),
         _ => return wrong_type(value, "before", "a day"),
     };
-    text.parse().or_else(|source| fault(value.span().start, Problem::Date { source }))
+    text.parse().or_else(|source| fault(value.span().start, Problem::Date { key: "before", source }))
 }
 
 fn ripgrep(value: &Value<'_>) -> Outcome<Ripgrep> {
