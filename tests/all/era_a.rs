@@ -136,7 +136,7 @@ fn release(scratch: &Path) -> PathBuf {
     let artifact = &lock.systems[&System::X86_64Linux];
     let binary = scratch.join("opencode-1.0.152");
     let archive = File::open(vendor.get(&artifact.integrity).unwrap()).unwrap();
-    tree::unpack::tgz_member(archive, artifact.binary.as_str(), &binary, &tree::unpack::Limits::PACKAGE)
-        .unwrap();
+    let (format, limits) = (tree::unpack::Format::Tgz, tree::unpack::Limits::PACKAGE);
+    tree::unpack::member(archive, format, artifact.binary.as_str(), &binary, &limits).unwrap();
     binary
 }

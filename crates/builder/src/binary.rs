@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
-use lock::{Artifact, System};
+use lock::{Archive, Artifact, System};
 use replay::vendor::Vendor;
 use rustix::fs::{FlockOperation, flock};
 use tree::unpack;
@@ -115,12 +115,17 @@ pub fn unpacked(vendor: &Vendor, artifact: &Artifact) -> Result<PathBuf, Error> 
     // Named after its own content only when it is whole, so that damage is noticed later.
     let fresh = tempfile::tempdir_in(&directory).map_err(open(&directory))?;
     let out = fresh.path().join("opencode");
-    unpack::tgz_member(BufReader::new(file), artifact.binary.as_str(), &out, &unpack::Limits::PACKAGE)
-        .map_err(unpack)?;
+    let (member, limits) = (artifact.binary.as_str(), unpack::Limits::PACKAGE);
+    unpack::member(BufReader::new(file), format(artifact.archive), member, &out, &limits).map_err(unpack)?;
     let digest = tree::Digest::of(&tree::nar_hash(&out).map_err(unpack)?);
     let place = directory.join(digest.to_string());
     std::fs::rename(&out, &place).map_err(open(&place))?;
     Ok(place)
+}
+
+/// What an artifact's archive is to be read as.
+pub(crate) fn format(archive: Archive) -> unpack::Format {
+    if archive == Archive::Zip { unpack::Format::Zip } else { unpack::Format::Tgz }
 }
 
 /// The right to write in a directory, until it is dropped; the kernel takes it back from whoever

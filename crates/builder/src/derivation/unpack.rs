@@ -24,7 +24,9 @@ pub fn unpack(spec: &Path, out: &Path) -> Result<(), Error> {
     let binary = out.join(BINARY);
     make_directory(&out.join("bin"))?;
     let archive = File::open(&spec.archive).map_err(Error::io("open", &spec.archive))?;
-    tree::unpack::tgz_member(BufReader::new(archive), &spec.member, &binary, &tree::unpack::Limits::PACKAGE)
+    let format = tree::unpack::Format::Tgz;
+    let limits = tree::unpack::Limits::PACKAGE;
+    tree::unpack::member(BufReader::new(archive), format, &spec.member, &binary, &limits)
         .map_err(|source| Error::Unpack { path: spec.archive.clone(), source })?;
     if let Some(interpreter) = &spec.interpreter {
         set_interpreter(&binary, interpreter, spec.patchelf.as_deref())?;

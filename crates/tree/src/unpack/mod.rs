@@ -1,25 +1,41 @@
-//! Archives from outside, unpacked within bounds. Every entry is checked before anything of it
-//! reaches the disk; the first that is refused ends the work, and nothing stays.
+//! Archives from outside, unpacked within bounds: gzipped tar and zip, by the same rules. Every
+//! entry is checked before anything of it reaches the disk; the first that is refused ends the
+//! work, and nothing stays. An archive that two programs could read differently is refused.
 //!
 //! Nothing is ever written over or through what is there already: directories and files are made
 //! new, in a directory of their own, and an entry below an earlier link is refused. Owners, times,
 //! and of the mode all but the executable bit are left out.
+//!
+//! | module | owns |
+//! |---|---|
+//! | `tgz`, `pax`, `bounded` | a gzipped tar as checked members |
+//! | `zip` | a zip as checked members |
+//! | `name` | names that a tree may have |
+//! | `account` | bounds, and where in the archive the reader is |
+//! | `extraction` | the tree that is filled |
 
+mod account;
 mod bounded;
-mod entries;
+mod extraction;
+mod name;
+mod pax;
 mod refusal;
+mod tgz;
+mod zip;
 
-use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::ffi::OsString;
+use std::fs;
+use std::io::{Read, Seek, Write};
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 pub use refusal::Refusal;
 
 use crate::atomic::{Aside, directory_of};
 use crate::error::{At, Error, Result};
-use entries::{Member, MemberKind, Members, open};
+use crate::scan::stays_inside;
+use account::Account;
+use extraction::Extraction;
 
 /// Bytes copied from an archive at once.
 const BUFFER: usize = 128 * 1024;
@@ -27,12 +43,25 @@ const BUFFER: usize = 128 * 1024;
 /// The mode of a file that is taken out of an archive alone: a program.
 const MEMBER_MODE: u32 = 0o555;
 
+/// The ratio is looked at only beyond this many unpacked bytes: a small text of one repeated line
+/// packs as well as a bomb does, and does no harm.
+const RATIO_FROM: u64 = 16 * 1024 * 1024;
+
+/// The form of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A gzipped tar: `.tgz`, `.tar.gz`.
+    Tgz,
+    /// A zip file.
+    Zip,
+}
+
 /// How much an archive may unpack to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Entries at most, extension headers and directories without an entry of their own included.
     pub entries: u64,
-    /// Bytes of the unpacked stream at most, headers included.
+    /// Unpacked bytes at most; of a tar, headers included.
     pub bytes: u64,
     /// Bytes of an entry's name at most.
     pub path_len: usize,
@@ -48,14 +77,40 @@ impl Limits {
         Self { entries: 500_000, bytes: 4 * 1024 * 1024 * 1024, path_len: 1024, ratio: 200 };
 }
 
-/// Unpacks the gzipped tar archive into `destination`, which must not be there; its parent must.
-/// The tree appears there by one rename when the whole archive has been read. It is not flushed:
-/// what is to be kept goes through a [`Staging`](crate::Staging). `kill -9` may leave a hidden `.unpack-<random>` beside it.
+/// One member of an archive, checked.
+struct Member {
+    /// Relative, without `.` and `..`; empty for the archive's own root.
+    path: PathBuf,
+    kind: MemberKind,
+}
+
+/// What a member is.
+enum MemberKind {
+    Directory,
+    File {
+        executable: bool,
+    },
+    Link {
+        target: PathBuf,
+    },
+    /// Another name for an earlier member.
+    Hard {
+        target: PathBuf,
+    },
+}
+
+/// What is done with each member and its content.
+type Each<'a> = dyn FnMut(&mut Account, Member, &mut dyn Read) -> Result<()> + 'a;
+
+/// Unpacks the archive into `destination`, which must not be there; its parent must. The tree
+/// appears there by one rename when the whole archive has been read. It is not flushed: what is to
+/// be kept goes through a [`Staging`](crate::Staging). `kill -9` may leave a hidden
+/// `.unpack-<random>` beside it.
 ///
 /// # Errors
 /// [`Error::Archive`] for a refused entry, [`Error::BrokenArchive`], [`Error::Exists`],
 /// [`Error::Io`]; `destination` is then not there.
-pub fn tgz(reader: impl Read, destination: &Path, limits: &Limits) -> Result<()> {
+pub fn tree(reader: impl Read + Seek, format: Format, destination: &Path, limits: &Limits) -> Result<()> {
     if fs::symlink_metadata(destination).is_ok() {
         return Err(Error::Exists { path: destination.to_path_buf() });
     }
@@ -63,41 +118,47 @@ pub fn tgz(reader: impl Read, destination: &Path, limits: &Limits) -> Result<()>
         .prefix(".unpack-")
         .tempdir_in(directory_of(destination))
         .at("create a directory beside", destination)?;
-    let tree = aside.path().join("tree");
-    let mut extraction = Extraction { root: &tree, made: BTreeMap::new(), buffer: vec![0; BUFFER] };
-    extraction.directory(Path::new(""))?;
-    let (mut archive, tripped) = open(reader, limits);
-    let mut members = Members::new(&mut archive, tripped, limits)?;
-    while let Some((member, content)) = members.next()? {
-        extraction.make(&mut members, member, content)?;
-    }
-    drain(archive)?;
-    fs::rename(&tree, destination).at("create", destination)
+    let root = aside.path().join("tree");
+    let mut extraction = Extraction::new(&root)?;
+    walk(reader, format, limits, &mut |account, member, content| extraction.make(account, member, content))?;
+    fs::rename(&root, destination).at("create", destination)
 }
 
-/// Takes one file out of the gzipped tar archive: `member`, such as `package/bin/opencode`, is
-/// streamed to `out`, flushed, and put there by one rename with mode 0555. The whole archive is
-/// read, so that a second entry of that name or a broken end is noticed. Gives the file's size in
-/// bytes.
+/// Takes one file out of the archive: `member`, such as `package/bin/opencode`, is streamed to
+/// `out`, flushed, and put there by one rename with mode 0555. The whole archive is read, so that a
+/// second entry of that name or a broken end is noticed. Gives the file's size in bytes.
 ///
 /// # Errors
 /// [`Error::Archive`] with [`Refusal::Missing`], [`Refusal::NotAFile`] or what else is refused,
 /// [`Error::BrokenArchive`], [`Error::Io`]; what was at `out` before is then untouched.
-pub fn tgz_member(reader: impl Read, member: &str, out: &Path, limits: &Limits) -> Result<u64> {
+pub fn member(
+    reader: impl Read + Seek,
+    format: Format,
+    member: &str,
+    out: &Path,
+    limits: &Limits,
+) -> Result<u64> {
     let mut aside = Aside::beside(out)?;
-    let size = stream_member(reader, member, limits, &mut |bytes| aside.write_all(bytes).at("write", out))?;
+    let mut sink = |bytes: &[u8]| aside.write_all(bytes).at("write", out);
+    let size = stream_member(reader, format, member, limits, &mut sink)?;
     aside.finish(MEMBER_MODE)?;
     Ok(size)
 }
 
-/// Reads one small file of the gzipped tar archive, such as `package/package.json`, into memory.
+/// Reads one small file of the archive, such as `package/package.json`, into memory.
 /// [`Limits::bytes`] bounds the whole archive, `most` this file.
 ///
 /// # Errors
-/// As [`tgz_member`]; [`Refusal::TooManyBytes`] beyond `most`.
-pub fn tgz_read(reader: impl Read, member: &str, most: u64, limits: &Limits) -> Result<Vec<u8>> {
+/// As [`fn@member`]; [`Refusal::TooManyBytes`] beyond `most`.
+pub fn read(
+    reader: impl Read + Seek,
+    format: Format,
+    member: &str,
+    most: u64,
+    limits: &Limits,
+) -> Result<Vec<u8>> {
     let mut content = Vec::new();
-    stream_member(reader, member, limits, &mut |bytes| {
+    stream_member(reader, format, member, limits, &mut |bytes| {
         content.extend_from_slice(bytes);
         if content.len() as u64 > most {
             return Err(Error::Archive {
@@ -110,21 +171,31 @@ pub fn tgz_read(reader: impl Read, member: &str, most: u64, limits: &Limits) -> 
     Ok(content)
 }
 
+fn walk(reader: impl Read + Seek, format: Format, limits: &Limits, each: &mut Each<'_>) -> Result<()> {
+    match format {
+        Format::Tgz => tgz::walk(reader, limits, each),
+        Format::Zip => zip::walk(reader, limits, each),
+    }
+}
+
 /// Gives the bytes of one member to `sink`, piece by piece, and its size back.
 fn stream_member(
-    reader: impl Read,
+    reader: impl Read + Seek,
+    format: Format,
     wanted: &str,
     limits: &Limits,
     sink: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<u64> {
     let refuse = |refusal| Error::Archive { entry: PathBuf::from(wanted), refusal };
-    let (mut archive, tripped) = open(reader, limits);
-    let mut members = Members::new(&mut archive, tripped, limits)?;
+    let folded = name::folded(Path::new(wanted));
     let mut buffer = vec![0; BUFFER];
     let mut size = None;
-    while let Some((member, mut content)) = members.next()? {
+    walk(reader, format, limits, &mut |account, member, content| {
         if member.path != Path::new(wanted) {
-            continue;
+            if name::folded(&member.path) == folded {
+                return Err(refuse(Refusal::SameElsewhere { other: member.path }));
+            }
+            return Ok(());
         }
         if !matches!(member.kind, MemberKind::File { .. }) {
             return Err(refuse(Refusal::NotAFile));
@@ -132,22 +203,22 @@ fn stream_member(
         if size.is_some() {
             return Err(refuse(Refusal::Duplicate));
         }
-        size = Some(pump(&members, &mut content, &mut buffer, sink)?);
-    }
-    drain(archive)?;
+        size = Some(pump(account, content, &mut buffer, sink)?);
+        Ok(())
+    })?;
     size.ok_or_else(|| refuse(Refusal::Missing))
 }
 
 /// Reads a member to its end.
-fn pump<R: Read>(
-    members: &Members<'_, R>,
-    content: &mut impl Read,
+fn pump(
+    account: &Account,
+    content: &mut dyn Read,
     buffer: &mut [u8],
     sink: &mut dyn FnMut(&[u8]) -> Result<()>,
 ) -> Result<u64> {
     let mut size = 0;
     loop {
-        let read = content.read(buffer).map_err(|error| members.broken(error))?;
+        let read = content.read(buffer).map_err(|error| account.broken(error))?;
         if read == 0 {
             return Ok(size);
         }
@@ -156,112 +227,14 @@ fn pump<R: Read>(
     }
 }
 
-/// Reads what follows the archive's end, within the same bounds: the checksum of the compressed
-/// stream is only there.
-fn drain<R: Read>(archive: tar::Archive<bounded::Bounded<R>>) -> Result<()> {
-    let mut stream = archive.into_inner();
-    let tripped = stream.tripped();
-    let broken = |source| match tripped.take() {
-        Some(refusal) => Error::Archive { entry: PathBuf::new(), refusal },
-        None => Error::BrokenArchive { after: PathBuf::new(), source },
-    };
-    std::io::copy(&mut stream, &mut std::io::sink()).map_err(broken)?;
-    Ok(())
-}
-
-/// What an extraction has made at a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Made {
-    Directory,
-    File,
-    Link,
-}
-
-/// A tree that is being filled from an archive.
-struct Extraction<'a> {
-    root: &'a Path,
-    made: BTreeMap<PathBuf, Made>,
-    buffer: Vec<u8>,
-}
-
-impl Extraction<'_> {
-    fn make<R: Read>(
-        &mut self,
-        members: &mut Members<'_, R>,
-        member: Member,
-        mut content: impl Read,
-    ) -> Result<()> {
-        let Member { path, kind } = member;
-        self.parents(members, &path)?;
-        match (self.made.get(&path), &kind) {
-            (Some(Made::Directory), MemberKind::Directory) => return Ok(()),
-            (Some(_), _) => return Err(members.refuse(Refusal::Duplicate)),
-            (None, _) => {}
-        }
-        let place = self.root.join(&path);
-        let made = match kind {
-            MemberKind::Directory => return self.directory(&path),
-            MemberKind::File { executable } => {
-                self.file(members, &place, executable, &mut content)?;
-                Made::File
-            }
-            MemberKind::Link { target } => {
-                std::os::unix::fs::symlink(target, &place).at("create", &place)?;
-                Made::Link
-            }
-            MemberKind::Hard { target } => {
-                if self.made.get(&target) != Some(&Made::File) {
-                    return Err(members.refuse(Refusal::HardLink { target }));
-                }
-                fs::hard_link(self.root.join(target), &place).at("create", &place)?;
-                Made::File
-            }
-        };
-        self.made.insert(path, made);
-        Ok(())
+/// Where a symbolic link at `path` may point: inside the tree.
+fn link_target(path: &Path, target: Vec<u8>) -> std::result::Result<PathBuf, Refusal> {
+    if target.contains(&0) {
+        return Err(Refusal::BadName);
     }
-
-    /// Makes the directories above a member that have no entry of their own.
-    fn parents<R: Read>(&mut self, members: &mut Members<'_, R>, path: &Path) -> Result<()> {
-        let mut missing = Vec::new();
-        for parent in path.ancestors().skip(1) {
-            match self.made.get(parent) {
-                Some(Made::Directory) => break,
-                Some(_) => {
-                    let parent = parent.to_path_buf();
-                    return Err(members.refuse(Refusal::ThroughEntry { parent }));
-                }
-                None => missing.push(parent),
-            }
-        }
-        for parent in missing.into_iter().rev() {
-            members.count()?;
-            self.directory(parent)?;
-        }
-        Ok(())
+    let target = PathBuf::from(OsString::from_vec(target));
+    if !stays_inside(path, &target) {
+        return Err(Refusal::LinkLeaves { target });
     }
-
-    fn directory(&mut self, path: &Path) -> Result<()> {
-        let place = crate::scan::locate(self.root, path);
-        DirBuilder::new().mode(0o755).create(&place).at("create", &place)?;
-        self.made.insert(path.to_path_buf(), Made::Directory);
-        Ok(())
-    }
-
-    fn file<R: Read>(
-        &mut self,
-        members: &Members<'_, R>,
-        place: &Path,
-        executable: bool,
-        content: &mut impl Read,
-    ) -> Result<()> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(if executable { 0o755 } else { 0o644 })
-            .open(place)
-            .at("create", place)?;
-        pump(members, content, &mut self.buffer, &mut |bytes| file.write_all(bytes).at("write", place))
-            .map(drop)
-    }
+    Ok(target)
 }

@@ -13,13 +13,22 @@ pub enum Refusal {
     /// The name has a component `..`.
     #[error("its path has a component `..`")]
     ParentComponent,
-    /// The name is empty or holds a zero byte.
+    /// The name is empty, holds a zero byte or is not UTF-8.
     #[error("its name is none that a file can have")]
     BadName,
+    /// The name holds a backslash.
+    #[error("its name holds a backslash, which separates directories on some systems")]
+    Backslash,
     /// The name, or one component of it, is too long.
     #[error("its name is longer than {limit} bytes")]
     NameTooLong {
         /// The bound, in bytes.
+        limit: usize,
+    },
+    /// The name has too many components.
+    #[error("it lies more than {limit} directories deep")]
+    TooDeep {
+        /// The bound, in components.
         limit: usize,
     },
     /// A symbolic link is absolute, or may lead out of the archive's tree.
@@ -52,8 +61,8 @@ pub enum Refusal {
         /// The type flag of the header.
         flag: u8,
     },
-    /// The set-user-id or set-group-id bit is on.
-    #[error("it is to run as another user or group (mode {mode:04o})")]
+    /// The set-user-id, set-group-id or sticky bit is on.
+    #[error("it has a set-user-id, set-group-id or sticky bit (mode {mode:04o})")]
     SetId {
         /// The mode in the header.
         mode: u32,
@@ -61,6 +70,12 @@ pub enum Refusal {
     /// An earlier entry has the same name.
     #[error("an earlier entry has the same name")]
     Duplicate,
+    /// An earlier entry's name differs only by case, or by how accents are written.
+    #[error("it is the same as {other:?} on systems that tell neither case nor spellings of accents apart")]
+    SameElsewhere {
+        /// The other entry.
+        other: PathBuf,
+    },
     /// The archive has too many entries, directories without an entry of their own included.
     #[error("the archive has more than {limit} entries")]
     TooManyEntries {
@@ -78,6 +93,18 @@ pub enum Refusal {
     Ratio {
         /// The bound that was passed: unpacked bytes per packed byte.
         limit: u64,
+    },
+    /// Its bytes are another entry's as well.
+    #[error("it overlaps with another entry")]
+    Overlap,
+    /// It is encrypted.
+    #[error("it is encrypted")]
+    Encrypted,
+    /// It is packed in a way that we do not unpack.
+    #[error("its compression method {method} is not supported")]
+    Compression {
+        /// The method's number in the zip format.
+        method: u16,
     },
     /// A header does not say what headers say.
     #[error("its header is malformed: {what}")]
@@ -100,7 +127,9 @@ impl Refusal {
             Self::AbsolutePath => "archive-absolute-path",
             Self::ParentComponent => "archive-parent-component",
             Self::BadName => "archive-bad-name",
+            Self::Backslash => "archive-backslash",
             Self::NameTooLong { .. } => "archive-name-too-long",
+            Self::TooDeep { .. } => "archive-too-deep",
             Self::LinkLeaves { .. } => "archive-link-leaves",
             Self::HardLink { .. } => "archive-hard-link",
             Self::ThroughEntry { .. } => "archive-through-entry",
@@ -108,9 +137,13 @@ impl Refusal {
             Self::UnknownType { .. } => "archive-unknown-type",
             Self::SetId { .. } => "archive-set-id",
             Self::Duplicate => "archive-duplicate",
+            Self::SameElsewhere { .. } => "archive-same-elsewhere",
             Self::TooManyEntries { .. } => "archive-too-many-entries",
             Self::TooManyBytes { .. } => "archive-too-many-bytes",
             Self::Ratio { .. } => "archive-ratio",
+            Self::Overlap => "archive-overlap",
+            Self::Encrypted => "archive-encrypted",
+            Self::Compression { .. } => "archive-compression",
             Self::Malformed { .. } => "archive-malformed",
             Self::Missing => "archive-missing-member",
             Self::NotAFile => "archive-not-a-file",

@@ -1,9 +1,22 @@
 //! Tar archives written header by header, so that they can be as wrong as a hostile one.
 
-use std::io::Write;
+use std::io::{Cursor, Write};
+use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use opencode_cache_tree::Result;
+use opencode_cache_tree::unpack::{self, Format, Limits};
+
+/// Unpacks the whole of a gzipped tar.
+pub fn tgz(archive: &[u8], out: &Path, limits: &Limits) -> Result<()> {
+    unpack::tree(Cursor::new(archive), Format::Tgz, out, limits)
+}
+
+/// Takes one file out of a gzipped tar.
+pub fn tgz_member(archive: &[u8], member: &str, out: &Path, limits: &Limits) -> Result<u64> {
+    unpack::member(Cursor::new(archive), Format::Tgz, member, out, limits)
+}
 
 pub const FILE: u8 = b'0';
 pub const HARD: u8 = b'1';

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use opencode_cache_tree::atomic::write_file;
-use opencode_cache_tree::unpack::{Limits, tgz, tgz_member};
+use opencode_cache_tree::unpack::Limits;
 use opencode_cache_tree::{Error, Store, copy_canonical};
 
-use crate::archive::{FILE, Tar};
+use crate::archive::{FILE, Tar, tgz, tgz_member};
 use crate::support::{assert_succeeds, did_not_run, fill, keep, names, this_test};
 
 /// Pages of the small file system, in kB: room for some files, not for [`LARGE`].

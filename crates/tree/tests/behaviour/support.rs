@@ -7,11 +7,11 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use opencode_cache_tree::{Error, Verdict, scan};
+use opencode_cache_tree::{Entry, Error, Kind, Verdict, scan};
 use rustix::process::{Gid, Uid};
 
 /// The rule that keeps everything.
-pub fn keep(_: &opencode_cache_tree::Entry) -> Result<Verdict, Box<dyn std::error::Error + Send + Sync>> {
+pub fn keep(_: &Entry) -> Result<Verdict, Box<dyn std::error::Error + Send + Sync>> {
     Ok(Verdict::Keep)
 }
 
@@ -40,6 +40,18 @@ pub fn modes_and_times(root: &Path) -> Vec<String> {
         let metadata = fs::symlink_metadata(tree.locate(entry)).unwrap();
         let mode = if metadata.is_symlink() { 0o777 } else { metadata.mode() & 0o7777 };
         format!("{mode:04o} {}.{} {}", metadata.mtime(), metadata.mtime_nsec(), entry.path.display())
+    };
+    tree.entries().iter().map(line).collect()
+}
+
+/// What a tree holds, an entry a line: sizes of files, `x` for programs, targets of links.
+pub fn listing(root: &Path) -> Vec<String> {
+    let tree = scan(root).unwrap();
+    let line = |entry: &Entry| match &entry.kind {
+        Kind::Directory => format!("{}/", entry.path.display()),
+        Kind::File { size, executable: true } => format!("{} {size} x", entry.path.display()),
+        Kind::File { size, .. } => format!("{} {size}", entry.path.display()),
+        Kind::Link { target } => format!("{} -> {}", entry.path.display(), target.display()),
     };
     tree.entries().iter().map(line).collect()
 }

@@ -2,30 +2,30 @@
 
 use std::path::{Path, PathBuf};
 
-use opencode_cache_tree::unpack::{Limits, Refusal, tgz};
+use opencode_cache_tree::unpack::{Format, Limits, Refusal};
 use opencode_cache_tree::{Error, scan};
 use proptest::prelude::*;
 
-use crate::archive::{DIRECTORY, FILE, GNU_NAME, HARD, Header, LINK, PAX, PAX_GLOBAL, Tar, gzip};
+use crate::archive::{
+    DIRECTORY, FILE, GNU_LINK, GNU_NAME, HARD, Header, LINK, PAX, PAX_GLOBAL, Tar, gzip, tgz,
+};
 use crate::support::names;
-
-const SMALL: Limits = Limits { entries: 20, bytes: 100_000, path_len: 200, ratio: 200 };
+use crate::surroundings::{SMALL, refused};
 
 /// Unpacks; asserts that it is refused and that nothing is left; gives the reason.
 #[track_caller]
 fn refused_within(archive: &[u8], limits: &Limits) -> (PathBuf, Refusal) {
-    let dir = tempfile::tempdir().unwrap();
-    let result = tgz(archive, &dir.path().join("out"), limits);
-    assert_eq!(names(dir.path()), [] as [&str; 0]);
-    match result {
-        Err(Error::Archive { entry, refusal }) => (entry, refusal),
-        other => panic!("not refused: {other:?}"),
-    }
+    refused(archive, Format::Tgz, limits)
 }
 
 #[track_caller]
 fn assert_refused(archive: Tar, entry: &str, refusal: Refusal) {
     assert_eq!(refused_within(&archive.tgz(), &SMALL), (PathBuf::from(entry), refusal));
+}
+
+#[track_caller]
+fn assert_malformed(archive: Tar, entry: &str, what: &'static str) {
+    assert_refused(archive, entry, Refusal::Malformed { what });
 }
 
 fn target(path: &str) -> PathBuf {
@@ -39,6 +39,9 @@ fn names_that_lead_elsewhere() {
     }
     for name in ["../x", "a/../../x", "a/..", ".."] {
         assert_refused(Tar::new().member(name, FILE, b"x"), name, Refusal::ParentComponent);
+    }
+    for name in ["..\\x", "C:\\x", "a\\b"] {
+        assert_refused(Tar::new().member(name, FILE, b"x"), name, Refusal::Backslash);
     }
     assert_refused(
         Tar::new().pax(PAX, "path", "../x").member("a", FILE, b"x"),
@@ -58,6 +61,9 @@ fn names_that_no_file_can_have() {
     assert_refused(Tar::new().member(".", FILE, b"x"), ".", Refusal::BadName);
     let inner_zero = Tar::new().member("n", GNU_NAME, b"a\0b\0").member("a", FILE, b"x");
     assert_refused(inner_zero, "a\0b", Refusal::BadName);
+    let other = Header { name: b"caf\xe9", kind: FILE, mode: 0o644, link: b"", size: None };
+    let told = refused_within(&Tar::new().header(other, b"x").tgz(), &SMALL);
+    assert_eq!(told.1, Refusal::BadName);
     let long = "d/".repeat(101);
     assert_refused(
         Tar::new().pax(PAX, "path", &long).member("a", FILE, b"x"),
@@ -71,6 +77,9 @@ fn names_that_no_file_can_have() {
         refused_within(&archive, &limits),
         (PathBuf::from(component), Refusal::NameTooLong { limit: 255 })
     );
+    let deep = format!("{}f", "d/".repeat(256));
+    let archive = Tar::new().pax(PAX, "path", &deep).member("a", FILE, b"x").tgz();
+    assert_eq!(refused_within(&archive, &limits).1, Refusal::TooDeep { limit: 256 });
 }
 
 #[test]
@@ -124,6 +133,18 @@ fn the_same_name_twice() {
     }
 }
 
+/// One file on macOS, two elsewhere; and a link that is followed there only.
+#[test]
+fn the_same_name_twice_on_other_systems() {
+    for (one, two) in [("A/x", "a/y"), ("read.me", "Read.me"), ("caf\u{e9}", "cafe\u{301}")] {
+        let other = PathBuf::from(if one == "A/x" { "A" } else { one });
+        let archive = Tar::new().member(one, FILE, b"1").member(two, FILE, b"2");
+        assert_refused(archive, two, Refusal::SameElsewhere { other });
+    }
+    let link = Tar::new().member("d/", DIRECTORY, b"").link("l", LINK, "d").member("L/x", FILE, b"x");
+    assert_refused(link, "L/x", Refusal::SameElsewhere { other: target("l") });
+}
+
 #[test]
 fn devices_pipes_and_unknown_types() {
     for (kind, name) in [(b'3', "character device"), (b'4', "block device"), (b'6', "pipe")] {
@@ -136,7 +157,7 @@ fn devices_pipes_and_unknown_types() {
 
 #[test]
 fn programs_that_run_as_another_user() {
-    for mode in [0o4755, 0o2755, 0o6755] {
+    for mode in [0o4755, 0o2755, 0o6755, 0o1755] {
         assert_refused(Tar::new().mode("x", FILE, mode), "x", Refusal::SetId { mode });
         assert_refused(Tar::new().mode("d/", DIRECTORY, mode), "d/", Refusal::SetId { mode });
     }
@@ -182,6 +203,87 @@ fn headers_that_contradict_themselves() {
     let size = Some(2 * 1024 * 1024);
     let header = Header { name: b"n", kind: GNU_NAME, mode: 0, link: b"", size };
     assert_refused(Tar::new().header(header, b"x"), "n", malformed("an extension header of over a megabyte"));
+}
+
+/// What some programs read in one way, and others in another.
+#[test]
+fn extension_headers_that_are_read_in_two_ways() {
+    let file = |tar: Tar| tar.member("x", FILE, b"x");
+    let twice = Tar::new().pax(PAX, "path", "a").pax(PAX, "path", "b");
+    assert_malformed(file(twice), "pax", "two names");
+    let both = Tar::new().pax(PAX, "path", "a").member("n", GNU_NAME, b"b\0");
+    assert_malformed(file(both), "n", "two names");
+    let links = Tar::new().pax(PAX, "linkpath", "a").member("n", GNU_LINK, b"b\0");
+    assert_malformed(links.link("l", LINK, "c"), "n", "two targets of a link");
+    // Behind an empty line, or inside of another record's value.
+    for records in [
+        &b"\n12 path=../x\n"[..],
+        b"13 path=a\n",
+        b"+9 path=a\n",
+        b"9 path=a\n9 pa",
+        b"99999999999999999999 path=a\n",
+        b"9 path=ab",
+        b"2 \n",
+    ] {
+        assert_malformed(file(Tar::new().member("pax", PAX, records)), "pax", "pax record");
+    }
+    let inner = Tar::new().member("pax", PAX, b"27 comment=x\n12 path=../y\n\n");
+    let dir = tempfile::tempdir().unwrap();
+    tgz(&file(inner).tgz(), &dir.path().join("out"), &SMALL).unwrap();
+    assert_eq!(names(&dir.path().join("out")), ["x"]);
+    let last = Tar::new().pax(PAX, "path", "a");
+    assert_malformed(last, "pax", "an extension header with nothing after it");
+}
+
+#[test]
+fn sizes_that_are_none() {
+    let with = |size: &[u8; 12]| {
+        let mut tar = Tar::new().member("x", FILE, b"x").tar();
+        tar[124..136].copy_from_slice(size);
+        right_checksums(&mut tar);
+        gzip(&tar)
+    };
+    // Beyond 64 bits, and signed.
+    for size in [b"\x80\0\0\x01\0\0\0\0\0\0\0\x01", b"+0000000001\0"] {
+        assert_eq!(refused_within(&with(size), &SMALL), (target("x"), Refusal::Malformed { what: "size" }));
+    }
+    for size in [b"77777777777\0", b"\x80\0\0\0\0\0\0\x01\0\0\0\0"] {
+        let refusal = Refusal::TooManyBytes { limit: 100_000 };
+        assert_eq!(refused_within(&with(size), &SMALL), (target("x"), refusal));
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    // Negative.
+    assert_eq!(tgz(&with(&[0xff; 12]), &out, &SMALL).unwrap_err().code(), "archive-broken");
+    assert_eq!(names(dir.path()), [] as [&str; 0]);
+    tgz(&with(b"\x80\0\0\0\0\0\0\0\0\0\0\x01"), &out, &SMALL).unwrap();
+}
+
+#[test]
+fn what_follows_the_end() {
+    let tar = Tar::new().member("x", FILE, b"x");
+    let second = Tar::new().member("../y", FILE, b"y").tar();
+    let malformed = |what| Refusal::Malformed { what };
+    let refusal = |archive: &[u8]| refused_within(archive, &SMALL).1;
+    let behind = "bytes after the end of the archive";
+    assert_eq!(refusal(&gzip(&[tar.clone().tar(), second.clone()].concat())), malformed(behind));
+    // One block of zeros is an end to some.
+    let one_block = [&tar.clone().tar()[..1536], &second].concat();
+    assert_eq!(refusal(&gzip(&one_block)), malformed(behind));
+    assert_eq!(refusal(&[tar.clone().tgz(), gzip(&second)].concat()), malformed("a second gzip stream"));
+    assert_eq!(refusal(&[tar.clone().tgz(), gzip(b"")].concat()), malformed("a second gzip stream"));
+    for garbage in [&b"x"[..], &[0; 512]] {
+        let archive = [&tar.clone().tgz(), garbage].concat();
+        assert_eq!(refusal(&archive), malformed("bytes after the end of the gzip stream"));
+    }
+    // A member that is cut off in a stream that is whole.
+    for length in [512, 512 + 1, 512 + 511, 100] {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out");
+        let cut = Tar::new().member("x", FILE, &[b'x'; 512]).tar();
+        let error = tgz(&gzip(&cut[..length]), &out, &SMALL).unwrap_err();
+        assert_eq!((error.code(), names(dir.path()).len()), ("archive-broken", 0), "cut at {length}");
+    }
 }
 
 /// An archive with one of everything, not compressed.
