@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod answers;
+mod bot;
 mod by_hand;
 mod catalogue;
 mod commands;
@@ -73,6 +74,7 @@ const fn waiting(name: &'static str, check: fn()) -> Case {
 /// Every module's cases.
 const MODULES: &[(&str, &[Case])] = &[
     ("answers", answers::CASES),
+    ("bot", bot::CASES),
     ("by_hand", by_hand::CASES),
     ("grammars", grammars::CASES),
     ("hard_places", hard_places::CASES),
