@@ -53,6 +53,7 @@ pub struct Shared {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Lock(commands::lock::Args),
+    Update(commands::update::Args),
     Fetch(commands::fetch::Args),
     Build(commands::build::Args),
     Verify(commands::verify::Args),
@@ -88,6 +89,7 @@ impl Cli {
         let answer = runtime.block_on(async {
             match self.verb {
                 Verb::Lock(args) => commands::lock::run(args, &place).await,
+                Verb::Update(args) => commands::update::run(args, &place).await,
                 Verb::Fetch(args) => commands::fetch::run(args, &place).await,
                 Verb::Build(args) => commands::build::run(args, &place).await,
                 Verb::Verify(args) => commands::verify::run(args, &place).await,

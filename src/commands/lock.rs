@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use builder::{Beside, Recording};
+use builder::{Beside, Frozen, Recording};
 
 use crate::failure::Failure;
 use crate::workplace::Workplace;
@@ -51,6 +51,12 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
     let recording = Recording {
         wishes: &wishes,
         old: old.as_ref().filter(|_| !args.refresh),
+        frozen: match (&old, args.refresh) {
+            (Some(old), true) => Frozen::at(&wishes.manifest.freeze, old)
+                .map_err(builder::update::Error::from)
+                .map_err(builder::Error::from)?,
+            _ => Frozen::default(),
+        },
         registry: place.registry().await?,
         vendor: place.vendor()?,
         progress: place.progress(),

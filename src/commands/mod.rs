@@ -8,4 +8,6 @@ pub mod in_derivation;
 pub mod inspect;
 mod inspect_plan;
 pub mod lock;
+pub mod update;
+mod update_told;
 pub mod verify;

@@ -2,7 +2,7 @@
 
 use crate::{
     binary, capture, catalogue, contents, derivation, emit, exercise, fetch, lockfile, plan, programs,
-    record, registry, verify,
+    record, registry, update, verify,
 };
 
 /// What went wrong, seen from the outside.
@@ -59,6 +59,9 @@ pub enum Error {
     /// Verifying.
     #[error(transparent)]
     Verify(#[from] verify::Error),
+    /// Moving a lock.
+    #[error(transparent)]
+    Update(#[from] update::Error),
     /// A step of a Nix derivation.
     #[error(transparent)]
     Derivation(#[from] derivation::Error),
@@ -80,6 +83,7 @@ impl Error {
             Self::Tree(error) => error.code(),
             Self::Contents(error) => error.code(),
             Self::Verify(error) => error.code(),
+            Self::Update(error) => error.code(),
             Self::Derivation(error) => error.code(),
         }
     }
@@ -99,6 +103,7 @@ impl Error {
             Self::Tree(error) => error.hint(),
             Self::Contents(error) => error.hint(),
             Self::Verify(error) => error.hint(),
+            Self::Update(error) => error.hint(),
             Self::Derivation(error) => error.hint(),
         }
     }
@@ -124,6 +129,7 @@ impl Error {
                 Kind::Input
             }
             Self::Verify(error) => error.kind(),
+            Self::Update(error) => error.kind(),
             Self::Derivation(derivation::Error::Spec { .. } | derivation::Error::NoRegistry { .. }) => {
                 Kind::Input
             }

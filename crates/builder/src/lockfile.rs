@@ -87,10 +87,16 @@ pub fn read(path: &Path) -> Result<(Lock, String), Error> {
     Ok((lock, text))
 }
 
-/// Writes a lock, in its canonical text, after reading that text back.
-pub fn write(path: &Path, lock: &Lock) -> Result<(), Error> {
+/// A lock's canonical text, which was read back; `path` is for the error.
+pub fn text(path: &Path, lock: &Lock) -> Result<String, Error> {
     let text = lock.render();
     Lock::parse(&text).map_err(|source| Error::Render { path: path.into(), source })?;
+    Ok(text)
+}
+
+/// Writes a lock, in its canonical text, after reading that text back.
+pub fn write(path: &Path, lock: &Lock) -> Result<(), Error> {
+    let text = text(path, lock)?;
     tree::atomic::write_file(path, text.as_bytes(), 0o644)
         .map_err(|source| Error::Write { path: path.into(), source })
 }

@@ -21,7 +21,7 @@ pub fn sight(manifest: &Manifest, kind: &ExerciseKind, opencode: &Version) -> Si
     let mut always = exact(kind);
     let released = opencode::RELEASED_WITH.iter().filter_map(|name| name.parse::<PackageName>().ok());
     always.extend(released.map(|name| name.at(opencode.clone())));
-    Sight { only: manifest.packages.clone(), before: manifest.before, always }
+    Sight { only: manifest.packages.clone(), before: manifest.before, always, ..Sight::default() }
 }
 
 /// Where a pin contradicts what an exercise wants exactly.

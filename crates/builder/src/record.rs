@@ -23,6 +23,7 @@ use replay::vendor::Vendor;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::frozen::Frozen;
 use crate::generation::Generation;
 use crate::opencode::servers;
 use crate::plan::Wishes;
@@ -40,6 +41,8 @@ pub struct Recording<'a> {
     pub wishes: &'a Wishes,
     /// The lock that there is, unless everything is to be resolved anew.
     pub old: Option<&'a Lock>,
+    /// What keeps its versions though everything is resolved anew.
+    pub frozen: Frozen,
     /// The registry, and how the world is reached.
     pub registry: Registry,
     /// Where downloads go.
@@ -137,8 +140,9 @@ impl Recording<'_> {
         }
         let binary = self.binary(lock, host).await?;
         if !programs_fit {
+            let manifest = self.frozen.pinned(&self.wishes.manifest);
             let resolving = programs::Resolving {
-                manifest: &self.wishes.manifest,
+                manifest: &manifest,
                 systems: lock.systems.keys().copied().collect(),
                 before: lock.before,
                 registry: &self.registry,
@@ -220,7 +224,7 @@ impl Recording<'_> {
         for (name, kind) in anew {
             let sight = pins::sight(&self.wishes.manifest, &kind, &lock.opencode);
             let one = One {
-                sight: Sight { before: lock.before, ..sight },
+                sight: Sight { before: lock.before, among: self.frozen.of(&name), ..sight },
                 generation,
                 name,
                 kind,

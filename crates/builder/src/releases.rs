@@ -94,6 +94,14 @@ impl Releases {
         npm::versions(&self.upstream, parts, most).await
     }
 
+    /// The parts of one version that are not there.
+    ///
+    /// # Errors
+    /// Where nobody answers.
+    pub async fn missing(&self, version: &Version, parts: &Parts) -> Result<Vec<String>, Error> {
+        npm::missing(&self.upstream, version, parts).await
+    }
+
     /// The artifact of every system.
     ///
     /// # Errors

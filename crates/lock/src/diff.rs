@@ -248,7 +248,7 @@ impl Row {
 }
 
 /// What can be said of a lock.
-fn facts(lock: &Lock) -> Vec<Fact> {
+pub fn facts(lock: &Lock) -> Vec<Fact> {
     let mut facts = vec![About::Opencode.fact("", &lock.opencode)];
     facts.extend(lock.before.iter().map(|day| About::Before.fact("", day)));
     facts.extend(lock.pins.iter().map(|(name, version)| About::Pin.fact(name, version)));

@@ -30,6 +30,12 @@ impl Instant {
         self.0
     }
 
+    /// The last day that was over by then; nothing before the year 1 or after 9999.
+    pub fn last_day(self) -> Option<Date> {
+        let (year, month, day) = civil(self.0.saturating_add(1).div_euclid(DAY) - 1);
+        format!("{year:04}-{month:02}-{day:02}").parse().ok()
+    }
+
     /// The last second of a day.
     pub fn end_of(day: Date) -> Self {
         Self((days_before(day) + 1) * DAY - 1)
@@ -98,6 +104,16 @@ crate::macros::text_serde!(Instant);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_is_over_with_its_last_second() {
+        let last = |text: &str| text.parse::<Instant>().unwrap().last_day().unwrap().to_string();
+        assert_eq!(last("2024-03-01T23:59:58Z"), "2024-02-29");
+        assert_eq!(last("2024-03-01T23:59:59Z"), "2024-03-01");
+        assert_eq!(last("2026-01-01T00:00:00Z"), "2025-12-31");
+        assert_eq!(Instant::from_unix(i64::MAX).last_day(), None);
+        assert_eq!(Instant::from_unix(i64::MIN).last_day(), None);
+    }
 
     #[test]
     fn seconds_since_1970() {

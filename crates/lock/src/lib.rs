@@ -22,6 +22,7 @@ pub mod instant;
 pub mod lockfile;
 pub mod manifest;
 pub mod package;
+pub mod range;
 pub mod rel_path;
 pub mod repository;
 pub mod signature;
@@ -32,7 +33,7 @@ pub mod version;
 
 pub use command::{Command, Reply};
 pub use date::Date;
-pub use diff::{About, Diff, Fact, Row, compare, diff};
+pub use diff::{About, Diff, Fact, Row, compare, diff, facts};
 pub use https_url::{Error as HttpsUrlError, HttpsUrl};
 pub use instant::Instant;
 pub use lockfile::{
@@ -43,6 +44,7 @@ pub use manifest::{Manifest, Profile, Ripgrep, Source, Wanted};
 pub use nearest::nearest;
 pub use package::{PackageId, PackageName};
 pub use position::Position;
+pub use range::Range;
 pub use rel_path::RelPath;
 pub use repository::Repository;
 pub use signature::{

@@ -31,6 +31,11 @@ impl Version {
         (self.0.major, self.0.minor, self.0.patch)
     }
 
+    /// What the crate that owns ranges compares.
+    pub(crate) fn semver(&self) -> &semver::Version {
+        &self.0
+    }
+
     /// Whether it has a prerelease part (`1.0.0-beta.1`).
     pub fn is_prerelease(&self) -> bool {
         !self.0.pre.is_empty()

@@ -34,6 +34,8 @@ fn every_key_has_its_meaning() {
     assert_eq!(search.files, BTreeMap::from([("src/a.txt".parse().unwrap(), "a needle\n".to_owned())]));
     let pins = BTreeMap::from([("@ai-sdk/fireworks".parse().unwrap(), "2.0.90".parse().unwrap())]);
     assert_eq!((manifest.packages, manifest.before), (pins, Some("2026-01-31".parse().unwrap())));
+    let frozen: Vec<&str> = manifest.freeze.iter().map(|name| name.as_str()).collect();
+    assert_eq!(frozen, ["opencode", "zod"]);
     assert_eq!(manifest.ripgrep, Ripgrep::Github);
     let set = |ids: [&str; 2]| ids.map(str::to_owned).into_iter().collect::<BTreeSet<_>>();
     assert_eq!(manifest.language_servers, set(["pyright", "typescript"]));

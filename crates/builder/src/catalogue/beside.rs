@@ -106,25 +106,49 @@ pub fn path(lock: &Path) -> PathBuf {
     lock.with_file_name(format!("{stem}.catalogue.json.zst"))
 }
 
+/// What becomes of the file beside a lock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// It stays, or stays away.
+    Stays,
+    /// It goes.
+    Goes,
+    /// These are its bytes from now on.
+    Becomes(Vec<u8>),
+}
+
 /// Writes the file beside the lock at `lock_path` where the lock pins a catalogue whose bytes are at hand, and takes away the one of a
 /// lock before, `old`, that nothing pins any more.
 pub fn keep(lock: &Lock, old: Option<&Lock>, lock_path: &Path, vendor: &Vendor) -> Result<(), Error> {
     let file = path(lock_path);
-    let Some(catalogue) = &lock.catalogue else {
-        let ours = old.and_then(|old| old.catalogue.as_ref());
-        if ours.is_some_and(|ours| read(&file, ours).is_ok()) {
+    match change(lock, old, lock_path, vendor)? {
+        Change::Stays => Ok(()),
+        Change::Goes => {
             // What is left would be of no use, and harms nothing.
             let _left = std::fs::remove_file(&file);
+            Ok(())
         }
-        return Ok(());
+        Change::Becomes(bytes) => {
+            tree::atomic::write_file(&file, &bytes, 0o644).map_err(|source| Error::Write { file, source })
+        }
+    }
+}
+
+/// What [`keep`] would do.
+pub fn change(lock: &Lock, old: Option<&Lock>, lock_path: &Path, vendor: &Vendor) -> Result<Change, Error> {
+    let file = path(lock_path);
+    let Some(catalogue) = &lock.catalogue else {
+        let ours = old.and_then(|old| old.catalogue.as_ref());
+        let is_ours = ours.is_some_and(|ours| read(&file, ours).is_ok());
+        return Ok(if is_ours { Change::Goes } else { Change::Stays });
     };
     if read(&file, catalogue).is_ok() {
-        return Ok(());
+        return Ok(Change::Stays);
     }
-    let Some(bytes) = stored(catalogue, vendor) else { return Ok(()) };
-    let compressed = zstd::encode_all(bytes.as_slice(), LEVEL)
-        .map_err(|source| Error::Compress { file: file.clone(), source })?;
-    tree::atomic::write_file(&file, &compressed, 0o644).map_err(|source| Error::Write { file, source })
+    let Some(bytes) = stored(catalogue, vendor) else { return Ok(Change::Stays) };
+    let compressed =
+        zstd::encode_all(bytes.as_slice(), LEVEL).map_err(|source| Error::Compress { file, source })?;
+    Ok(Change::Becomes(compressed))
 }
 
 /// Sees that the catalogue of `lock` is in the vendor directory, where the file beside the lock at `lock_path` has it. Where neither

@@ -9,7 +9,7 @@ mod ask;
 mod beside;
 
 pub use ask::{Found, ask};
-pub use beside::{Error, keep, path, provide};
+pub use beside::{Change, Error, change, keep, path, provide};
 
 /// The largest catalogue, in bytes: some twenty times that of autumn 2026.
 pub const MAX_BYTES: u64 = 64 << 20;

@@ -204,7 +204,7 @@ impl Error {
             Self::Program(error) => error.hint(),
             Self::Count(error) => error.hint(),
             Self::Pinned { .. } => {
-                Some("the pinned version may be outside the range that a package wants: take the pin out of [packages]".into())
+                Some("the pinned version may be outside the range that a package wants: take the pin out of [packages], or let go of what is frozen".into())
             }
             Self::PinConflict { .. } => Some("let [packages] name the same version, or none".into()),
             Self::Younger { package, .. } | Self::NoTimes { package, .. } => Some(format!(

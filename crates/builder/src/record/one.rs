@@ -173,7 +173,11 @@ impl One {
     fn pinned(&self, sight: &Sight, record: &BaseRecord, error: Error) -> Error {
         let asked = |(package, _): &(&PackageName, &Version)| record.packuments.contains_key(*package);
         let by_hand = self.sight.only.iter().filter(|pin| sight.only.get(pin.0) == Some(pin.1)).filter(asked);
-        let pins: Vec<String> = by_hand.map(|(package, version)| format!("{package}@{version}")).collect();
+        let frozen = self.sight.among.iter().filter(|(package, _)| record.packuments.contains_key(*package));
+        let frozen =
+            frozen.flat_map(|(package, versions)| versions.iter().map(move |version| (package, version)));
+        let pins: Vec<String> =
+            by_hand.chain(frozen).map(|(package, version)| format!("{package}@{version}")).collect();
         match error {
             Error::Exercise { name, source } if !pins.is_empty() => Error::Pinned { name, pins, source },
             error => error,

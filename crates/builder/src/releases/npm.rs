@@ -47,6 +47,31 @@ pub(super) async fn latest(upstream: &Upstream, parts: &Parts) -> Result<Option<
     Ok(is_complete.then_some(Published { version, at: None, missing: Vec::new() }))
 }
 
+/// The packages that do not have a version: a small document for each.
+pub(super) async fn missing(
+    upstream: &Upstream,
+    version: &Version,
+    parts: &Parts,
+) -> Result<Vec<String>, Error> {
+    let mut asking = JoinSet::new();
+    for name in packages(parts)? {
+        let (upstream, version) = (upstream.clone(), version.to_string());
+        asking.spawn(async move {
+            let answer = upstream.version(&name, &version).await;
+            (resolve::found(&upstream, &name, &format!("{name}@{version}"), answer), name)
+        });
+    }
+    let mut missing = BTreeSet::new();
+    while let Some(done) = asking.join_next().await {
+        match done.map_err(|_| Error::Worker)? {
+            (Ok(_), _) => {}
+            (Err(Error::Absent { .. }), name) => _ = missing.insert(name.to_string()),
+            (Err(error), _) => return Err(error),
+        }
+    }
+    Ok(missing.into_iter().collect())
+}
+
 /// The version that a version or tag names, where it is there and the registry answers such questions.
 async fn exact(upstream: &Upstream, name: &PackageName, wanted: &str) -> Result<Option<Version>, Error> {
     let answer = match upstream.exact(name, wanted).await {

@@ -110,8 +110,10 @@ pub enum Problem {
         problem: &'static str,
     },
     /// A package's name that is none.
-    #[error("`packages` holds a malformed name")]
+    #[error("`{key}` holds a malformed name")]
     Package {
+        /// The list's or table's key.
+        key: &'static str,
         /// What is wrong with it.
         source: package::Error,
     },

@@ -2,6 +2,7 @@
 //! never opens a path that it names.
 
 mod commands;
+mod edit;
 mod error;
 mod read;
 mod trust;
@@ -11,6 +12,7 @@ use std::{
     path::PathBuf,
 };
 
+pub use edit::Edit;
 pub use error::{Error, Problem};
 
 use crate::{
@@ -46,6 +48,8 @@ pub struct Manifest {
     pub plugins: Vec<Spec>,
     /// `[packages]`: versions that are taken wherever a package is resolved, whatever would be newer.
     pub packages: BTreeMap<PackageName, Version>,
+    /// `freeze`: packages that keep the versions that the lock has when everything else moves; `opencode` is OpenCode itself.
+    pub freeze: BTreeSet<PackageName>,
     /// `before`: packages are resolved as of the end of this day.
     pub before: Option<Date>,
     /// `ripgrep`: where the search program comes from that OpenCode would download.

@@ -47,6 +47,7 @@ const KEYS: &[&str] = &[
     "providers",
     "plugins",
     "packages",
+    "freeze",
     "before",
     "ripgrep",
     "variants",
@@ -103,6 +104,7 @@ fn read(table: &DeTable<'_>) -> Outcome<Manifest> {
     if let Some(value) = table.get("packages") {
         manifest.packages = packages(value)?;
     }
+    manifest.freeze = freeze(table)?;
     if let Some(value) = table.get("before") {
         manifest.before = Some(before(value)?);
     }
@@ -279,14 +281,29 @@ fn specs_of(texts: Vec<(usize, &str)>, key: &'static str) -> Outcome<Vec<Spec>> 
 fn packages(value: &Value<'_>) -> Outcome<BTreeMap<PackageName, Version>> {
     let DeValue::Table(table) = value.get_ref() else { return wrong_type(value, "packages", "a table") };
     let package = |(name, value): (&Spanned<std::borrow::Cow<'_, str>>, &Value<'_>)| {
-        let package: PackageName =
-            name.get_ref().parse().or_else(|source| fault(name.span().start, Problem::Package { source }))?;
+        let package: PackageName = name
+            .get_ref()
+            .parse()
+            .or_else(|source| fault(name.span().start, Problem::Package { key: "packages", source }))?;
         let version = string(value, &format!("packages.{package}"))?.parse().or_else(|source| {
             fault(value.span().start, Problem::PackageVersion { name: package.to_string(), source })
         })?;
         Ok((package, version))
     };
     table.iter().map(package).collect()
+}
+
+fn freeze(table: &DeTable<'_>) -> Outcome<BTreeSet<PackageName>> {
+    let Some(value) = table.get("freeze") else { return Ok(BTreeSet::new()) };
+    let mut names = BTreeSet::new();
+    for (at, text) in strings(value, "freeze")? {
+        let name: PackageName =
+            text.parse().or_else(|source| fault(at, Problem::Package { key: "freeze", source }))?;
+        if !names.insert(name) {
+            return fault(at, Problem::Repeated { key: "freeze", item: text.to_owned() });
+        }
+    }
+    Ok(names)
 }
 
 /// A day as a text, or as TOML writes one.

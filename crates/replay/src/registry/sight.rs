@@ -13,6 +13,8 @@ use super::packument::Packument;
 pub struct Sight {
     /// Packages of which one version is all there is, whenever it was published; every dist-tag names it.
     pub only: BTreeMap<PackageName, Version>,
+    /// Packages of which these versions are all there is, whenever they were published.
+    pub among: BTreeMap<PackageName, BTreeSet<Version>>,
     /// Of other packages, the versions that had been published at the end of this day.
     pub before: Option<Date>,
     /// Versions that are shown all the same.
@@ -55,6 +57,13 @@ impl Sight {
             let only = packument.only(version).ok_or_else(|| Hidden::NoSuchVersion(version.clone()))?;
             return Ok(seen(only));
         }
+        if let Some(versions) = self.among.get(&packument.name) {
+            let among = packument.only_those(|version| versions.contains(version));
+            return match versions.first() {
+                Some(first) if among.versions.is_empty() => Err(Hidden::NoSuchVersion(first.clone())),
+                _ => Ok(seen(among)),
+            };
+        }
         let Some(day) = self.before else {
             return Ok(Seen { packument: Arc::clone(packument), unordered: None });
         };
@@ -90,12 +99,16 @@ impl Packument {
     /// newest version that is no prerelease.
     #[must_use]
     pub fn as_of(&self, day: Date, always: impl Fn(&Version) -> bool) -> Self {
-        let published = |version: &Version| {
+        self.only_those(|version| {
             let time = self.times.get(version);
             always(version) || time.and_then(|time| day.includes(time)).unwrap_or(false)
-        };
+        })
+    }
+
+    /// The same with some of its versions; of the dist-tags those that name one of them, and `latest`.
+    fn only_those(&self, is_shown: impl Fn(&Version) -> bool) -> Self {
         let versions: BTreeMap<_, _> =
-            self.versions.iter().filter(|(version, _)| published(version)).map(own).collect();
+            self.versions.iter().filter(|(version, _)| is_shown(version)).map(own).collect();
         let mut tags: BTreeMap<_, _> =
             self.tags.iter().filter(|(_, version)| versions.contains_key(version)).map(own).collect();
         let newest = || versions.keys().rev().find(|version| !version.is_prerelease());
@@ -201,6 +214,23 @@ mod tests {
         assert_eq!(shown(&only("2.0.0"), &packument), Ok((strings(&["2.0.0"]), tags)));
         let missing = "9.9.9".parse().unwrap();
         assert_eq!(shown(&only("9.9.9"), &packument), Err(Hidden::NoSuchVersion(missing)));
+    }
+
+    #[test]
+    fn of_a_frozen_package_some_versions_are_all_there_is() {
+        let packument = packument(&VERSIONS, &[("latest", "2.0.0"), ("old", "1.0.0")]);
+        let among = |versions: &[&str]| Sight {
+            among: BTreeMap::from([(
+                "a".parse().unwrap(),
+                versions.iter().map(|text| text.parse().unwrap()).collect(),
+            )]),
+            before: Some("2020-01-01".parse().unwrap()),
+            ..Sight::default()
+        };
+        let expected = (strings(&["1.0.0", "1.0.1"]), strings(&["latest 1.0.1", "old 1.0.0"]));
+        assert_eq!(shown(&among(&["1.0.0", "1.0.1", "9.9.9"]), &packument), Ok(expected));
+        let missing = "9.9.9".parse().unwrap();
+        assert_eq!(shown(&among(&["9.9.9"]), &packument), Err(Hidden::NoSuchVersion(missing)));
     }
 
     #[test]
