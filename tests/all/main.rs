@@ -41,6 +41,7 @@ mod versions;
 
 use std::process::ExitCode;
 use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Trial};
 use testkit::cli::Place;
@@ -132,13 +133,38 @@ fn main() -> ExitCode {
             Ok(())
         })
     }));
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    tell_the_slowest();
+    conclusion.exit_code()
 }
 
-fn trial(module: &str, case: &'static Case) -> Trial {
-    Trial::test(format!("{module}::{}", case.name), || {
+/// How long each check took, without its wait for a processor.
+static TOOK: Mutex<Vec<(Duration, String)>> = Mutex::new(Vec::new());
+
+/// CI has half an hour for everything: what is to be made quicker stands at the end of its log.
+#[expect(clippy::print_stdout, reason = "it belongs to the report of the tests")]
+fn tell_the_slowest() {
+    let mut took = TOOK.lock().unwrap_or_else(PoisonError::into_inner);
+    if took.len() < TOLD {
+        return;
+    }
+    took.sort();
+    println!("the slowest of {}:", took.len());
+    for (time, name) in took.iter().rev().take(TOLD) {
+        println!("  {:5.1} s {name}", time.as_secs_f64());
+    }
+}
+
+/// How many of the slowest are told.
+const TOLD: usize = 20;
+
+fn trial(module: &'static str, case: &'static Case) -> Trial {
+    Trial::test(format!("{module}::{}", case.name), move || {
         let _place = (case.load == Load::Busy).then(Turn::take);
+        let start = Instant::now();
         (case.check)();
+        let name = format!("{module}::{}", case.name);
+        TOOK.lock().unwrap_or_else(PoisonError::into_inner).push((start.elapsed(), name));
         Ok(())
     })
 }
