@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use builder::signatures::{Finding, Recheck};
 use builder::{Beside, Frozen, Recording};
 
 use crate::failure::Failure;
@@ -19,6 +20,10 @@ pub struct Args {
     /// Resolve everything anew, also what has not changed.
     #[arg(long, conflicts_with = "check")]
     refresh: bool,
+    /// Write nothing, and ask the registry again about every pinned version: that it is there, that its bytes are the same, and whether
+    /// its signature is as the manifest wants it; exit 1 where not.
+    #[arg(long, conflicts_with_all = ["check", "refresh", "config", "provider", "before"])]
+    recheck: bool,
     /// A configuration of the user's beside those of the manifest; may be repeated. Give the same with `--check`.
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
@@ -45,6 +50,9 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         Err(_) if args.refresh => None,
         Err(error) => return Err(builder::Error::from(error).into()),
     };
+    if args.recheck {
+        return recheck(&wishes, old.as_ref(), args.json, place).await;
+    }
     if args.check {
         return check(&wishes, old.as_ref(), place);
     }
@@ -57,6 +65,7 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
                 .map_err(builder::Error::from)?,
             _ => Frozen::default(),
         },
+        locked: old.as_ref(),
         registry: place.registry().await?,
         vendor: place.vendor()?,
         progress: place.progress(),
@@ -108,6 +117,39 @@ fn remind(beside: &Beside, place: &Workplace) {
             lines.join(" and ")
         ));
     }
+}
+
+/// Whether what the lock pins is upstream what it was.
+async fn recheck(
+    wishes: &builder::Wishes,
+    old: Option<&lock::Lock>,
+    json: bool,
+    place: &Workplace,
+) -> Result<ExitCode, Failure> {
+    let Some(lock) = old else {
+        let path = place.lock_path().into();
+        return Err(builder::Error::from(builder::lockfile::Error::Missing { path }).into());
+    };
+    let (policy, upstream) = (&wishes.manifest.trust, &place.registry().await?.upstream);
+    let report = Recheck { lock, policy, upstream }.run().await.map_err(builder::Error::from)?;
+    if json {
+        place.ui().json(&crate::ui::to_json(&report)?);
+    } else {
+        for Finding { package, code, told } in &report.findings {
+            place.ui().data(&format!("{package}: {code}: {told}"));
+        }
+        report.notes.iter().for_each(|note| place.ui().talk(&format!("note: {note}")));
+        let states: Vec<String> =
+            report.signatures.iter().map(|(state, number)| format!("{number} {state}")).collect();
+        let found = report.findings.len();
+        place.ui().talk(&format!(
+            "{}: {} pinned versions asked about, {found} not as they should be; {}",
+            place.lock_path().display(),
+            report.asked,
+            states.join(", ")
+        ));
+    }
+    Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 /// Whether the lock has just what the manifest asks for. Asks no network.

@@ -135,6 +135,7 @@ async fn record(
         wishes: &wishes,
         old: None,
         frozen: plan.frozen.clone(),
+        locked: Some(old),
         registry,
         vendor: place.vendor()?,
         progress: place.progress(),

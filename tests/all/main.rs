@@ -34,6 +34,7 @@ mod registry;
 mod releases;
 mod relock;
 mod servers;
+mod signatures;
 mod systems;
 mod texts;
 mod verify;
@@ -105,6 +106,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("relock", relock::CASES),
     ("systems", systems::CASES),
     ("servers", servers::CASES),
+    ("signatures", signatures::CASES),
     ("texts", texts::CASES),
     ("verify", verify::CASES),
     ("versions", versions::CASES),

@@ -2,7 +2,7 @@
 
 use crate::{
     binary, capture, catalogue, contents, derivation, emit, exercise, fetch, lockfile, plan, programs,
-    record, registry, update, verify,
+    record, registry, resolve, update, verify,
 };
 
 /// What went wrong, seen from the outside.
@@ -35,6 +35,9 @@ pub enum Error {
     /// Recording.
     #[error(transparent)]
     Record(#[from] record::Error),
+    /// What the registry has.
+    #[error(transparent)]
+    Resolve(#[from] resolve::Error),
     /// The catalogue.
     #[error(transparent)]
     Catalogue(#[from] catalogue::Error),
@@ -75,6 +78,7 @@ impl Error {
             Self::Lock(error) => error.code(),
             Self::Registry(error) => error.code(),
             Self::Record(error) => error.code(),
+            Self::Resolve(error) => error.code(),
             Self::Catalogue(error) => error.code(),
             Self::Fetch(error) => error.code(),
             Self::Binary(error) => error.code(),
@@ -95,6 +99,7 @@ impl Error {
             Self::Lock(error) => error.hint(),
             Self::Registry(error) => error.hint(),
             Self::Record(error) => error.hint(),
+            Self::Resolve(error) => error.hint(),
             Self::Catalogue(error) => error.hint(),
             Self::Fetch(error) => error.hint(),
             Self::Binary(error) => error.hint(),

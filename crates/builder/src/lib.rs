@@ -53,6 +53,7 @@ pub mod screen;
 mod server_install;
 mod servers;
 mod settle;
+pub mod signatures;
 mod stage;
 pub mod started;
 mod terminal;

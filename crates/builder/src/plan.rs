@@ -10,7 +10,7 @@ use lock::{Manifest, PackageName, Spec, Version};
 use crate::by_name::{ByName, Sdks};
 use crate::directories::ConfigDirs;
 use crate::started::{self, plain};
-use crate::{config, files, opencode, pins, programs, variants};
+use crate::{config, files, opencode, pins, programs, signatures, variants};
 
 /// The largest manifest or `package.json` that is read, in bytes; both are written by hand.
 const MAX_BYTES: u64 = 1 << 20;
@@ -259,6 +259,7 @@ impl Wishes {
         }
         reasons.extend(pins::other_pins(&self.manifest, lock));
         reasons.extend(pins::other_day(&self.manifest, lock));
+        reasons.extend(signatures::missing_from(&self.manifest.trust, lock));
         reasons
     }
 }

@@ -30,6 +30,7 @@ use crate::plan::Wishes;
 use crate::progress::{Event, Progress, timed};
 use crate::registry::Registry;
 use crate::releases::{Parts, Releases};
+use crate::signatures::Judge;
 use crate::{binary, catalogue, count, downloads, fetch, parallel, pins, programs, resolve, variants};
 
 pub use error::Error;
@@ -43,6 +44,8 @@ pub struct Recording<'a> {
     pub old: Option<&'a Lock>,
     /// What keeps its versions though everything is resolved anew.
     pub frozen: Frozen,
+    /// The lock that there is in any case: what it pins has to be still what it was, and signed where it was.
+    pub locked: Option<&'a Lock>,
     /// The registry, and how the world is reached.
     pub registry: Registry,
     /// Where downloads go.
@@ -54,6 +57,11 @@ pub struct Recording<'a> {
 impl Recording<'_> {
     /// Resolves and records.
     pub async fn run(self) -> Result<Lock, Error> {
+        let locked = self.locked;
+        self.resolved_and_recorded().await.map_err(|error| error.against(locked))
+    }
+
+    async fn resolved_and_recorded(self) -> Result<Lock, Error> {
         let host = binary::host()?;
         let systems = self.wishes.manifest.wanted_systems().unwrap_or_else(|| BTreeSet::from([host]));
         let version = self.version(&systems).await?;
@@ -62,7 +70,16 @@ impl Recording<'_> {
             _ => self.releases().artifacts(&version, &systems).await?,
         };
         let mut lock = empty_lock(version, systems);
-        self.exercises(&mut lock, host).await?;
+        let mut judge = Judge::new(&self.wishes.manifest.trust, self.locked);
+        // Before any of it is run.
+        judge.pins(&lock, self.old, &self.registry.upstream).await?;
+        judge.check()?;
+        self.exercises(&mut lock, &mut judge, host).await?;
+        lock.retain_referenced();
+        judge.pins(&lock, self.old, &self.registry.upstream).await?;
+        judge.unchanged(&lock);
+        judge.notes().for_each(|note| self.progress.event(Event::Note(note)));
+        lock.signatures = judge.finish()?;
         lock.retain_referenced();
         Ok(lock)
     }
@@ -85,7 +102,7 @@ impl Recording<'_> {
     }
 
     fn releases(&self) -> Releases {
-        Releases::of(&self.wishes.manifest, &self.registry, &self.vendor).against(self.old)
+        Releases::of(&self.wishes.manifest, &self.registry, &self.vendor).against(self.locked)
     }
 
     /// A manifest that names no day takes the lock's, as "latest" takes its OpenCode.
@@ -93,12 +110,12 @@ impl Recording<'_> {
         self.wishes.manifest.before.or_else(|| self.old?.before)
     }
 
-    async fn exercises(&self, lock: &mut Lock, host: System) -> Result<(), Error> {
+    async fn exercises(&self, lock: &mut Lock, judge: &mut Judge<'_>, host: System) -> Result<(), Error> {
         let manifest = &self.wishes.manifest;
         lock.pins = manifest.packages.clone();
         lock.before = self.before();
         let kept = self.old.filter(|old| old.opencode == lock.opencode && old.systems == lock.systems);
-        self.providers(lock, kept, host).await?;
+        self.providers(lock, judge, kept, host).await?;
         let mut anew = self.wishes.exercises(&lock.opencode, &lock.providers);
         for (name, kind) in &anew {
             if let Some(pins::Conflict { package, pinned, wanted }) = pins::conflict(manifest, kind) {
@@ -138,7 +155,7 @@ impl Recording<'_> {
         if anew.is_empty() && !lock.models.is_empty() && programs_fit {
             return Ok(());
         }
-        let binary = self.binary(lock, host).await?;
+        let binary = self.binary(lock, judge, host).await?;
         if !programs_fit {
             let manifest = self.frozen.pinned(&self.wishes.manifest);
             let resolving = programs::Resolving {
@@ -162,7 +179,7 @@ impl Recording<'_> {
         (lock.catalogue, lock.models) = models;
         self.warn(&recorded);
         for recorded in recorded {
-            self.add(lock, recorded).await?;
+            self.add(lock, judge, recorded).await?;
         }
         self.unused_pins(lock);
         Ok(())
@@ -192,13 +209,16 @@ impl Recording<'_> {
     }
 
     /// The binary of this machine's system, which has to run here whatever is wanted.
-    async fn binary(&self, lock: &Lock, host: System) -> Result<PathBuf, Error> {
+    async fn binary(&self, lock: &Lock, judge: &mut Judge<'_>, host: System) -> Result<PathBuf, Error> {
         let artifact = match lock.systems.get(&host) {
             Some(artifact) => artifact.clone(),
             None => {
                 let only = BTreeSet::from([host]);
                 let mut found = self.releases().artifacts(&lock.opencode, &only).await?;
-                found.remove(&host).ok_or(binary::Error::NotLocked { system: host })?
+                let found = found.remove(&host).ok_or(binary::Error::NotLocked { system: host })?;
+                judge.artifact(&found, &self.registry.upstream).await?;
+                judge.check()?;
+                found
             }
         };
         let pins = fetch::artifact_pins(&artifact);
@@ -249,7 +269,7 @@ impl Recording<'_> {
     }
 
     /// Turns one recording into pins.
-    async fn add(&self, lock: &mut Lock, recorded: Recorded) -> Result<(), Error> {
+    async fn add(&self, lock: &mut Lock, judge: &mut Judge<'_>, recorded: Recorded) -> Result<(), Error> {
         let Recorded { name, kind, record, resolved, fills, others, proof, notes: own } = recorded;
         let (downloads, notes) = downloads::recorded(&others);
         lock.downloads.extend(downloads);
@@ -262,6 +282,9 @@ impl Recording<'_> {
         for id in &resolved {
             if lock.pin(id).is_none() {
                 self.pin(lock, &name, id, &record).await?;
+            }
+            if let Some(package) = lock.packages.get(id) {
+                judge.recorded(id, &package.integrity, &record);
             }
         }
         lock.exercises.insert(name, Exercise { kind, tags, absent, packages: resolved, fills, proof });

@@ -15,5 +15,6 @@ pub mod http;
 pub mod internet;
 pub mod output;
 pub mod releases;
+pub mod signing;
 pub mod site;
 pub mod tarballs;

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lock::{Date, ExerciseName, PackageName, Version};
+use lock::{Date, ExerciseName, Lock, PackageName, Version};
 
-use crate::{binary, by_name, count, exercise, fetch, programs, resolve, settle};
+use crate::{binary, by_name, count, exercise, fetch, programs, resolve, settle, signatures};
 
 /// Why nothing was recorded.
 #[derive(Debug, thiserror::Error)]
@@ -150,6 +150,9 @@ pub enum Error {
     /// A program that OpenCode starts cannot be had.
     #[error(transparent)]
     Program(#[from] programs::Error),
+    /// What the registry states is not believed.
+    #[error(transparent)]
+    Trust(#[from] signatures::Error),
     /// The models could not be counted.
     #[error("count the models")]
     Count(#[from] count::Error),
@@ -163,6 +166,19 @@ fn list(tried: &[(Version, String)]) -> String {
 }
 
 impl Error {
+    /// The same, knowing which lock there is: a version that it pins and that the registry does not have has been taken away.
+    pub(super) fn against(self, locked: Option<&Lock>) -> Self {
+        let (Self::Resolve(error) | Self::Program(programs::Error::Resolve(error))) = &self else {
+            return self;
+        };
+        let resolve::Error::Absent { what, status: 404 | 410 } = error else { return self };
+        let is_pinned = |lock: &Lock| lock.npm_pins().keys().any(|id| id.to_string() == *what);
+        match locked.is_some_and(is_pinned) {
+            true => Self::Trust(signatures::Error::gone(what)),
+            false => self,
+        }
+    }
+
     /// The stable code of this error.
     pub fn code(&self) -> &'static str {
         match self {
@@ -183,6 +199,7 @@ impl Error {
             Self::Provider(error) => error.code(),
             Self::Release { .. } => "release-unreadable",
             Self::Program(error) => error.code(),
+            Self::Trust(error) => error.code(),
             Self::Count(error) => error.code(),
             Self::Worker => "bug-worker",
         }
@@ -202,6 +219,7 @@ impl Error {
             Self::Refused { .. } => Some("OpenCode may be too old for what is there today, or too new".into()),
             Self::Provider(error) => error.hint(),
             Self::Program(error) => error.hint(),
+            Self::Trust(error) => error.hint(),
             Self::Count(error) => error.hint(),
             Self::Pinned { .. } => {
                 Some("the pinned version may be outside the range that a package wants: take the pin out of [packages], or let go of what is frozen".into())

@@ -8,12 +8,14 @@ use lock::{Exercise, ExerciseKind, ExerciseName, Lock, System};
 use super::{Error, Recording};
 use crate::progress::Event;
 use crate::release::Release;
+use crate::signatures::Judge;
 
 impl Recording<'_> {
     /// What the catalogue says of the providers that are named: as the old lock has it, or as the binary does.
     pub(super) async fn providers(
         &self,
         lock: &mut Lock,
+        judge: &mut Judge<'_>,
         kept: Option<&Lock>,
         host: System,
     ) -> Result<(), Error> {
@@ -24,7 +26,7 @@ impl Recording<'_> {
             lock.providers = known;
             return Ok(());
         }
-        let release = self.release(&self.binary(lock, host).await?).await?;
+        let release = self.release(&self.binary(lock, judge, host).await?).await?;
         let (sdks, notes) = by_name.look_up(&release, &lock.opencode)?;
         lock.providers = sdks;
         notes.iter().for_each(|note| self.progress.event(Event::Note(note)));

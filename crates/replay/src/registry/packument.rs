@@ -13,11 +13,16 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::view::{PackumentView, VersionView};
-use lock::{Field, PackageName, Sri, Version, manifest_fields};
+use lock::{Field, PackageName, Sri, StatedSignature, Version, manifest_fields};
 
 /// Most values that are kept of a packument. Each takes some 150 bytes of memory; real packages with thousands of versions have a
 /// tenth of them. (Tests of this crate have no time for so many.)
 const MAX_KEPT: usize = if cfg!(test) { 10_000 } else { 1_000_000 };
+
+/// Most signatures of one version that are kept; npm's registry states one.
+const MAX_SIGNATURES: usize = 8;
+/// Longest key's name or signature that is kept, in bytes. A signature of P-256 has 96, a key's name at npm's 50.
+const MAX_SIGNATURE: usize = 256;
 
 /// Everything a registry says about a package, as far as it matters for resolving.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +49,8 @@ pub struct Release {
     pub integrity: Option<Sri>,
     /// Where the registry says that the tarball is; on any host.
     pub tarball: Option<Url>,
+    /// The registry's signatures over name, version and integrity, as it states them: nothing here has looked at one.
+    pub signatures: Vec<StatedSignature>,
 }
 
 impl Release {
@@ -59,6 +66,7 @@ impl Release {
             manifest: manifest(document),
             integrity: text(dist, "integrity").and_then(|sri| sri.parse().ok()),
             tarball: tarball.filter(|url| matches!(url.scheme(), "http" | "https")),
+            signatures: signatures(dist),
         })
     }
 
@@ -67,6 +75,18 @@ impl Release {
     pub fn view(&self) -> VersionView {
         VersionView { manifest: self.manifest.clone(), integrity: self.integrity.clone(), tarball: None }
     }
+}
+
+/// What is longer than any signature is, or one too many, is dropped, so that it cannot fill the memory.
+fn signatures(dist: &Value) -> Vec<StatedSignature> {
+    let text = |signature: &Value, key: &str| {
+        let text = signature.get(key)?.as_str()?;
+        (text.len() <= MAX_SIGNATURE).then(|| text.to_owned())
+    };
+    let stated = dist.get("signatures").and_then(Value::as_array).into_iter().flatten().take(MAX_SIGNATURES);
+    stated
+        .filter_map(|one| Some(StatedSignature { key: text(one, "keyid")?, text: text(one, "sig")? }))
+        .collect()
 }
 
 fn manifest(document: &Value) -> Value {
@@ -173,7 +193,7 @@ impl<'de> Deserialize<'de> for Versions {
                     if let Some(release) =
                         Release::parse(&document).filter(|release| release.version.to_string() == key)
                     {
-                        kept += values(&release.manifest);
+                        kept += values(&release.manifest) + release.signatures.len();
                         if kept > MAX_KEPT {
                             return Err(A::Error::custom(format!(
                                 "all versions together have more than {MAX_KEPT} dependencies"
@@ -219,6 +239,20 @@ mod tests {
         assert_eq!(release.manifest, json!({"dependencies": {"c": "^1"}, "hasInstallScript": true}));
         assert_eq!(release.integrity, None);
         assert_eq!(release.tarball.as_ref().unwrap().as_str(), "https://elsewhere.invalid/a.tgz");
+    }
+
+    #[test]
+    fn signatures_are_kept_as_they_are_stated_within_bounds() {
+        let of = |signatures: Value| {
+            let dist = json!({"signatures": signatures});
+            Release::parse(&json!({"version": "1.0.0", "dist": dist})).unwrap().signatures
+        };
+        let good = json!({"keyid": "SHA256:a", "sig": "MEUC"});
+        let stated = StatedSignature { key: "SHA256:a".into(), text: "MEUC".into() };
+        assert_eq!(of(json!([good, {"keyid": 1, "sig": "x"}, "x", {"sig": "x"}])), [stated]);
+        assert_eq!(of(json!(vec![good.clone(); 100])).len(), MAX_SIGNATURES);
+        assert_eq!(of(json!([{"keyid": "a", "sig": "x".repeat(MAX_SIGNATURE + 1)}])), []);
+        assert_eq!(of(json!({"0": good})), []);
     }
 
     #[test]

@@ -3,8 +3,9 @@
 //! Every request is bounded in time and size, repeated where that may help, and carries a credential only to the addresses that the
 //! credential is for. Nothing here knows an address of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use hyper::Method;
@@ -99,6 +100,34 @@ pub struct Upstream {
     /// Never decompresses, for files.
     plain: Clients,
     retry: Retry,
+    known: Known,
+}
+
+/// Versions that were answered in the life of the process: what a version is does not change while one command runs, and it is asked
+/// for its pin, for its signature and for where it lies. Clones share it.
+#[derive(Clone, Default)]
+struct Known(Arc<Mutex<HashMap<PackageId, Release>>>);
+
+impl Known {
+    /// So many are kept; more are asked for again.
+    const MOST: usize = 4096;
+
+    fn get(&self, id: &PackageId) -> Option<Release> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    fn put(&self, id: PackageId, release: &Release) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < Self::MOST {
+            known.insert(id, release.clone());
+        }
+    }
+}
+
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Known")
+    }
 }
 
 impl Upstream {
@@ -127,6 +156,7 @@ impl Upstream {
             text: client(true)?,
             plain: client(false)?,
             retry: Retry::default(),
+            known: Known::default(),
         })
     }
 
@@ -217,11 +247,19 @@ impl Upstream {
         name: &PackageName,
         version_or_tag: &str,
     ) -> Result<Lookup<Option<Release>>, Error> {
+        let asked = version_or_tag.parse().ok().map(|version| name.at(version));
+        if let Some(known) = asked.as_ref().and_then(|id| self.known.get(id)) {
+            return Ok(Lookup::Found(Some(known)));
+        }
         let url = self.document(name, Some(version_or_tag));
         let parse = |text: &mut dyn Read| {
             serde_json::from_reader::<_, Value>(text).map(|document| Release::parse(&document))
         };
-        self.ask_json(&Ask::json(&url, MAX_VERSION), parse).await
+        let answer = self.ask_json(&Ask::json(&url, MAX_VERSION), parse).await?;
+        if let (Some(id), Lookup::Found(Some(release))) = (asked, &answer) {
+            self.known.put(id, release);
+        }
+        Ok(answer)
     }
 
     /// Starts the download of a package's tarball at byte `offset`: from the registry's conventional address, else from where the
