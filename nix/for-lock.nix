@@ -20,6 +20,8 @@ let
   ];
   isLocked = builtins.pathExists lock;
   locked = if isLocked then core.systems lock else [ ];
+  # Of a set, what there is.
+  present = set: removeAttrs set (builtins.filter (name: set.${name} == null) (builtins.attrNames set));
   lacking = core.covers { inherit lock settings; };
 
   outputsFor =
@@ -46,8 +48,9 @@ let
     let
       with-nixpkgs = import ./with-nixpkgs.nix (pkgsOf system);
     in
-    {
+    present {
       inherit (with-nixpkgs) tool;
+      tool-prebuilt = with-nixpkgs.prebuilt;
       wrapper = core.mkWrapper {
         inherit system;
         inherit (with-nixpkgs) tool;
@@ -109,6 +112,7 @@ in
         type = "app";
         program = "${import ./lock-app.nix (pkgsOf system) {
           settings = if args ? settings then settings else null;
+          prebuilt = args.prebuilt or false;
         }}/bin/lock";
       };
     }

@@ -3,9 +3,11 @@
 pkgs:
 {
   settings ? null,
+  # Whether our program is taken as it was released.
+  prebuilt ? false,
 }:
 let
-  inherit (import ./with-nixpkgs.nix pkgs) tool;
+  tool = (import ./with-nixpkgs.nix pkgs).toolOf prebuilt;
   evaluated = builtins.toFile "opencode.json" (builtins.toJSON settings);
 in
 pkgs.runCommand "opencode-cache-lock" { meta.mainProgram = "lock"; } ''

@@ -6,14 +6,24 @@ let
 in
 rec {
   tool = import ./tool.nix pkgs;
+  # The same as it was released, or null.
+  prebuilt = import ./prebuilt.nix pkgs ../tool.lock.json;
+  toolOf =
+    isPrebuilt:
+    if !isPrebuilt then
+      tool
+    else if prebuilt == null then
+      throw "opencode-cache: no release is pinned for ${hostPlatform.system}: leave out `prebuilt`, and the program is compiled"
+    else
+      prebuilt;
 
-  # As nix/lib's mkOpencode; everything may be said otherwise.
+  # As nix/lib's mkOpencode; everything may be said otherwise. `prebuilt = true` takes our program as it was released.
   mkOpencode =
     args:
     core.mkOpencode (
       {
         inherit (hostPlatform) system;
-        inherit tool;
+        tool = toolOf (args.prebuilt or false);
         nodejs = pkgs.nodejs or null;
         cacert = pkgs.cacert or null;
         # Looked at only where the lock has a language server.
@@ -29,7 +39,7 @@ rec {
         inherit (pkgs) patchelf;
         libraries = [ pkgs.stdenv.cc.cc.lib ];
       }
-      // args
+      // removeAttrs args [ "prebuilt" ]
     );
 
   # The same under the name and with the files that nixpkgs' `opencode` has.
