@@ -60,6 +60,15 @@ impl Aside {
         self.file.as_file_mut()
     }
 
+    /// As [`Aside::finish`], under another name in the same directory: for files that are named after their bytes.
+    ///
+    /// # Errors
+    /// As [`Aside::finish`].
+    pub fn finish_as(mut self, name: &str, mode: u32) -> Result<()> {
+        self.path.set_file_name(name);
+        self.finish(mode)
+    }
+
     /// Flushes, sets the mode, and gives the file its final name.
     ///
     /// # Errors

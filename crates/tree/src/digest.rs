@@ -73,7 +73,7 @@ impl FromStr for Digest {
 }
 
 /// Folds a hash to 160 bits, as Nix does: byte `i` is xored onto byte `i mod 20`.
-fn fold(hash: &[u8]) -> [u8; DIGEST_BYTES] {
+pub fn fold(hash: &[u8]) -> [u8; DIGEST_BYTES] {
     let mut folded = [0; DIGEST_BYTES];
     for (i, byte) in hash.iter().enumerate() {
         folded[i % DIGEST_BYTES] ^= byte;

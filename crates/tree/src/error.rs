@@ -118,6 +118,14 @@ pub enum Error {
         /// What the decoder says.
         source: io::Error,
     },
+    /// A stream is no NAR, or not one that Nix would write.
+    #[error("no NAR: {reason}, at byte {at}")]
+    BrokenNar {
+        /// Bytes before the place.
+        at: u64,
+        /// What is wrong there.
+        reason: &'static str,
+    },
 }
 
 impl Error {
@@ -139,6 +147,7 @@ impl Error {
             Self::Damaged { .. } => "store-damaged",
             Self::Archive { refusal, .. } => refusal.code(),
             Self::BrokenArchive { .. } => "archive-broken",
+            Self::BrokenNar { .. } => "nar-malformed",
         }
     }
 

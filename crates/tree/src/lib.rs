@@ -10,7 +10,7 @@
 //! | [`mod@scan`] | what a tree holds, in order |
 //! | [`settle`] | raw tree → canonical tree |
 //! | [`search`] | the proof that a string occurs nowhere in a tree |
-//! | [`nar`] | the tree as one stream of bytes, and that stream's hash |
+//! | [`nar`] | the tree as one stream of bytes, that stream's hash, and back |
 //! | [`digest`] | nix-base32 and the name that a hash gives to a tree |
 //! | [`store`] | finished trees under their names; links to them |
 //! | [`unpack`] | archives from outside, checked entry by entry |
@@ -36,7 +36,7 @@ pub use digest::Digest;
 pub use error::{Error, Result};
 pub use nar::{NarHash, nar_hash};
 pub use remove::remove_tree;
-pub use scan::{Entry, Kind, Tree, scan};
+pub use scan::{Entry, Kind, Tree, open_file, scan};
 pub use search::contains_bytes;
 pub use settle::{Verdict, copy_canonical};
 pub use store::{Staging, Store, StorePath, set_link};

@@ -4,7 +4,10 @@
 //! zeros up to a multiple of eight. A node is `(`, `type`, then `regular` with an optional
 //! `executable` and `contents`, or `symlink` with `target`, or `directory` with an `entry` for each
 //! name in order of bytes, and `)`. Of a file's metadata only its owner's executable bit counts.
-//! Holds no more than one buffer of a file in memory; never reads a NAR back.
+//! Holds no more than one buffer of a file in memory. [`read`] reads a NAR back, [`restore`] makes a tree of one.
+
+pub mod read;
+mod restore;
 
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
@@ -15,6 +18,8 @@ use sha2::{Digest as _, Sha256};
 use crate::digest::nix32;
 use crate::error::{At, Error, Result};
 use crate::scan::{Entry, Kind, Tree, open_file, scan};
+
+pub use restore::restore;
 
 /// The string that opens every NAR.
 const MAGIC: &[u8] = b"nix-archive-1";
@@ -64,11 +69,11 @@ pub fn write(path: &Path, out: impl Write) -> Result<()> {
 /// As [`write()`].
 pub fn write_tree(tree: &Tree, out: impl Write) -> Result<()> {
     let out = io::BufWriter::with_capacity(BUFFER, out);
-    let mut writer = Writer { tree, out, open: 0, buffer: vec![0; BUFFER] };
+    let mut writer = Writer { root: tree.root(), out, open: 0, buffer: vec![0; BUFFER] };
     writer.string(MAGIC)?;
     for entry in tree.entries() {
         writer.close_to(entry.depth())?;
-        writer.node(entry)?;
+        writer.node(tree, entry)?;
     }
     writer.close_to(0)?;
     writer.out.flush().at("write the NAR of", tree.root())
@@ -78,6 +83,26 @@ pub fn write_tree(tree: &Tree, out: impl Write) -> Result<()> {
 pub fn length(tree: &Tree) -> u64 {
     let nodes: u64 = tree.entries().iter().map(node_length).sum();
     string_length(MAGIC.len() as u64) + nodes
+}
+
+/// Writes the NAR of one file that may not be executed: what Nix makes of a download, whatever mode ours has. The bytes are those of
+/// `content`, and have to be `size`; `path` is for errors alone.
+///
+/// # Errors
+/// As [`write()`].
+pub fn write_plain(content: impl Read, size: u64, path: &Path, out: impl Write) -> Result<()> {
+    let out = io::BufWriter::with_capacity(BUFFER, out);
+    let mut writer = Writer { root: path, out, open: 0, buffer: vec![0; BUFFER] };
+    writer.strings(&[MAGIC, b"(", b"type", b"regular", b"contents"])?;
+    writer.contents(content, size, path)?;
+    writer.string(b")")?;
+    writer.out.flush().at("write the NAR of", path)
+}
+
+/// The length of what [`write_plain`] writes.
+pub fn plain_length(size: u64) -> u64 {
+    let strings: [&[u8]; 6] = [MAGIC, b"(", b"type", b"regular", b"contents", b")"];
+    strings.iter().map(|string| string_length(string.len() as u64)).sum::<u64>() + string_length(size)
 }
 
 /// The NAR hash of the file, link or directory at `path`; nothing is written anywhere.
@@ -116,7 +141,8 @@ impl Write for Hasher {
 }
 
 struct Writer<'a, W: Write> {
-    tree: &'a Tree,
+    /// For errors.
+    root: &'a Path,
     out: io::BufWriter<W>,
     /// Directories whose closing bracket is still to come.
     open: usize,
@@ -136,7 +162,7 @@ impl<W: Write> Writer<'_, W> {
         Ok(())
     }
 
-    fn node(&mut self, entry: &Entry) -> Result<()> {
+    fn node(&mut self, tree: &Tree, entry: &Entry) -> Result<()> {
         let name = entry.path.file_name();
         if let Some(name) = name {
             self.strings(&[b"entry", b"(", b"name", name.as_bytes(), b"node"])?;
@@ -153,7 +179,8 @@ impl<W: Write> Writer<'_, W> {
                     self.strings(&[b"executable", b""])?;
                 }
                 self.string(b"contents")?;
-                self.contents(entry, *size)?;
+                let path = tree.locate(entry);
+                self.contents(open_file(&path)?, *size, &path)?;
             }
             Kind::Link { target } => {
                 self.strings(&[b"symlink", b"target", target.as_os_str().as_bytes()])?;
@@ -166,14 +193,12 @@ impl<W: Write> Writer<'_, W> {
         Ok(())
     }
 
-    fn contents(&mut self, entry: &Entry, size: u64) -> Result<()> {
-        let path = self.tree.locate(entry);
-        let mut file = open_file(&path)?;
+    fn contents(&mut self, mut content: impl Read, size: u64, path: &Path) -> Result<()> {
         self.bytes(&size.to_le_bytes())?;
         let mut left = size;
         loop {
-            let read = file.read(&mut self.buffer).at("read", &path)?;
-            let changed = || Error::Changed { path: path.clone() };
+            let read = content.read(&mut self.buffer).at("read", path)?;
+            let changed = || Error::Changed { path: path.to_path_buf() };
             if read == 0 && left > 0 {
                 return Err(changed());
             }
@@ -181,7 +206,7 @@ impl<W: Write> Writer<'_, W> {
                 return self.padding(size);
             }
             left = left.checked_sub(read as u64).ok_or_else(changed)?;
-            self.out.write_all(&self.buffer[..read]).at("write the NAR of", self.tree.root())?;
+            self.out.write_all(&self.buffer[..read]).at("write the NAR of", self.root)?;
         }
     }
 
@@ -203,7 +228,7 @@ impl<W: Write> Writer<'_, W> {
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        self.out.write_all(bytes).at("write the NAR of", self.tree.root())
+        self.out.write_all(bytes).at("write the NAR of", self.root)
     }
 }
 

@@ -235,7 +235,10 @@ fn special(kind: FileType) -> &'static str {
 
 /// Opens a listed file for reading; fails where a link has taken its place, and does not wait
 /// where a pipe has.
-pub(crate) fn open_file(path: &Path) -> Result<File> {
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn open_file(path: &Path) -> Result<File> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     OpenOptions::new().read(true).custom_flags(flags.bits().cast_signed()).open(path).at("open", path)
 }
