@@ -60,6 +60,7 @@ enum Verb {
     Inspect(commands::inspect::Args),
     Doctor(commands::doctor::Args),
     Diff(commands::diff::Args),
+    Export(commands::export::Args),
     #[command(hide = true)]
     InDerivation(commands::in_derivation::Args),
 }
@@ -96,6 +97,7 @@ impl Cli {
                 Verb::Inspect(args) => commands::inspect::run(args, &place),
                 Verb::Doctor(args) => commands::doctor::run(args, &place).await,
                 Verb::Diff(args) => commands::diff::run(args, &place),
+                Verb::Export(args) => commands::export::run(args, &place).await,
                 Verb::InDerivation(args) => commands::in_derivation::run(args, &place).await,
             }
         });

@@ -3,6 +3,7 @@
 pub mod build;
 pub mod diff;
 pub mod doctor;
+pub mod export;
 pub mod fetch;
 pub mod in_derivation;
 pub mod inspect;

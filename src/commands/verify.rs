@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use builder::verify::{self, Check, Outside, Report, Request};
+use builder::export::PublicKey;
+use builder::verify::{self, CacheReport, CacheRequest, Check, Outside, Report, Request};
 
 use crate::failure::Failure;
 use crate::ui;
@@ -12,9 +13,11 @@ use crate::workplace::Workplace;
 
 /// Hash an output again, then run OpenCode on it with no network at all and count every attempt
 /// to leave. Exit 1 when anything is wrong.
+///
+/// Of a Nix binary cache, everything is hashed first, and why each path is to be trusted; then each output in it is run.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The output or a link to it.
+    /// The output or a link to it, or the directory of a binary cache.
     #[arg(default_value = "result")]
     output: PathBuf,
     /// The user's own opencode.json, run beside what was captured; may be repeated.
@@ -28,6 +31,9 @@ pub struct Args {
     /// repeated. A name, or ADDRESS:PORT.
     #[arg(long, value_name = "HOST")]
     allow: Vec<String>,
+    /// Of a binary cache: who signed with this key is believed; may be repeated. NAME:BASE64, as Nix writes it.
+    #[arg(long, value_name = "KEY")]
+    public_key: Vec<PublicKey>,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -43,6 +49,9 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         allowed: args.allow,
         progress: place.progress(),
     };
+    if verify::is_cache(&request.output) {
+        return run_cache(args.public_key, request, args.json, place).await;
+    }
     let report = verify::run(request).await.map_err(builder::Error::from)?;
     if args.json {
         place.ui().json(&ui::to_json(&report)?);
@@ -53,6 +62,46 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         place.ui().talk(&format!("!!! OPENCODE WAS NOT RUN: {why}. Only the bytes were looked at."));
     }
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+/// Of a binary cache.
+async fn run_cache(
+    keys: Vec<PublicKey>,
+    then: Request,
+    json: bool,
+    place: &Workplace,
+) -> Result<ExitCode, Failure> {
+    let store = place.state()?.join("store");
+    let request = CacheRequest { directory: then.output.clone(), keys, store, then };
+    let report = verify::run_cache(request).await.map_err(builder::Error::from)?;
+    if json {
+        place.ui().json(&ui::to_json(&report)?);
+    } else {
+        place.ui().data(&render_cache(&report));
+    }
+    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn render_cache(report: &CacheReport) -> String {
+    let mut text = format!("{}: {} paths are right\n", report.path.display(), report.paths);
+    for problem in &report.problems {
+        text.push_str(&format!("FAIL {} [{}]: {}\n", problem.file, problem.code, problem.text));
+    }
+    for output in &report.outputs {
+        match (&output.report, &output.not_run) {
+            (Some(report), _) => {
+                text.push_str(&format!("{}, taken out to be run:\n{}", output.path, render(report)))
+            }
+            (None, why) => {
+                text.push_str(&format!(
+                    "{} was not run: {}\n",
+                    output.path,
+                    why.as_deref().unwrap_or_default()
+                ));
+            }
+        }
+    }
+    text
 }
 
 /// What is to be done about attempts to leave.

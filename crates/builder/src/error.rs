@@ -1,8 +1,8 @@
 //! One error for whoever calls this crate: kind, stable code, hint; the cause is in `source()`.
 
 use crate::{
-    binary, capture, catalogue, contents, derivation, emit, exercise, fetch, lockfile, plan, programs,
-    record, registry, resolve, update, verify,
+    binary, capture, catalogue, contents, derivation, emit, exercise, export, fetch, lockfile, plan,
+    programs, record, registry, resolve, update, verify,
 };
 
 /// What went wrong, seen from the outside.
@@ -65,6 +65,9 @@ pub enum Error {
     /// Moving a lock.
     #[error(transparent)]
     Update(#[from] update::Error),
+    /// Exporting.
+    #[error(transparent)]
+    Export(#[from] export::Error),
     /// A step of a Nix derivation.
     #[error(transparent)]
     Derivation(#[from] derivation::Error),
@@ -88,6 +91,7 @@ impl Error {
             Self::Contents(error) => error.code(),
             Self::Verify(error) => error.code(),
             Self::Update(error) => error.code(),
+            Self::Export(error) => error.code(),
             Self::Derivation(error) => error.code(),
         }
     }
@@ -109,6 +113,7 @@ impl Error {
             Self::Contents(error) => error.hint(),
             Self::Verify(error) => error.hint(),
             Self::Update(error) => error.hint(),
+            Self::Export(error) => error.hint(),
             Self::Derivation(error) => error.hint(),
         }
     }
@@ -135,6 +140,7 @@ impl Error {
             }
             Self::Verify(error) => error.kind(),
             Self::Update(error) => error.kind(),
+            Self::Export(error) => error.kind(),
             Self::Derivation(derivation::Error::Spec { .. } | derivation::Error::NoRegistry { .. }) => {
                 Kind::Input
             }

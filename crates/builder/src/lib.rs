@@ -24,6 +24,7 @@ mod downloads;
 mod emit;
 mod error;
 mod exercise;
+pub mod export;
 pub mod fates;
 pub mod fetch;
 pub mod files;

@@ -1,4 +1,5 @@
 //! A cache in a directory: the same bytes whoever writes it, whole at any time, and every tampering is told by name.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -85,6 +86,13 @@ fn codes(cache: &Cache, keys: &[PublicKey]) -> Vec<&'static str> {
     cache.check(keys, 2).unwrap().problems.into_iter().map(|problem| problem.code).collect()
 }
 
+/// A new directory.
+fn below(directory: &Path, name: &str) -> PathBuf {
+    let path = directory.join(name);
+    fs::create_dir(&path).unwrap();
+    path
+}
+
 /// Writes over what may not be written.
 fn overwrite(path: &Path, bytes: &[u8]) {
     fs::remove_file(path).unwrap();
@@ -129,22 +137,10 @@ fn what_is_damaged_is_written_again_and_the_rest_kept() {
     overwrite(&cache.root().join(format!("{}.narinfo", infos[2].store_path.digest())), b"StorePath: x\n");
     fs::write(cache.root().join("nar/.half.x.aside"), "left by a killed writer").unwrap();
     fs::write(cache.root().join("README"), "of somebody else").unwrap();
-    let again = cache.add(&small(&dir.path().join("again").tap()), None, 2).unwrap();
+    let again = cache.add(&small(&below(dir.path(), "again")), None, 2).unwrap();
     assert_eq!(again.iter().map(|added| added.written).collect::<Vec<_>>(), [false, true, true]);
     fs::remove_file(cache.root().join("README")).unwrap();
     assert!(contents(cache.root()) == whole);
-}
-
-trait Tap {
-    fn tap(self) -> Self;
-}
-
-impl Tap for PathBuf {
-    /// The same directory, made.
-    fn tap(self) -> Self {
-        fs::create_dir_all(&self).unwrap();
-        self
-    }
 }
 
 #[test]
@@ -152,7 +148,7 @@ fn a_signature_is_added_to_what_is_there() {
     let dir = tempfile::tempdir().unwrap();
     let (cache, _) = filled(dir.path());
     let key: SecretKey = SECRET.parse().unwrap();
-    let signed = cache.add(&small(&dir.path().join("again").tap()), Some(&key), 2).unwrap();
+    let signed = cache.add(&small(&below(dir.path(), "again")), Some(&key), 2).unwrap();
     assert!(signed.iter().all(|added| !added.written && added.info.signatures.len() == 1));
     assert_eq!(codes(&cache, &[key.public()]), [""; 0]);
     // Without its address a path hangs on the key alone.

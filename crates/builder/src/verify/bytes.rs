@@ -27,7 +27,7 @@ pub fn check(stored: &StorePath) -> Result<Check, Error> {
             Ok(check(summary, Vec::new()))
         }
         // Nix names an output after what it is made from, not after its content.
-        Err(tree::Error::Damaged { found, .. }) if is_of_nix(stored) => {
+        Err(tree::Error::Damaged { found, .. }) if tree::store::is_of_nix(stored.path()) => {
             let summary = format!("every package is as it was captured; all of it hashes to {found}");
             let problems = damaged_packages(stored);
             let damaged = "the output was altered since Nix built it: `nix-store --verify-path` says more";
@@ -46,11 +46,6 @@ pub fn check(stored: &StorePath) -> Result<Check, Error> {
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// Whether an output lies in Nix's store.
-fn is_of_nix(stored: &StorePath) -> bool {
-    stored.path().parent().is_some_and(|store| store.ends_with("nix/store"))
 }
 
 fn damaged_packages(stored: &StorePath) -> Vec<String> {

@@ -9,6 +9,7 @@
 mod acp;
 mod attempts;
 mod bytes;
+mod cache;
 mod inside;
 mod ledger;
 mod models;
@@ -36,6 +37,7 @@ use crate::progress::{Progress, timed};
 use crate::{config, stage};
 
 pub use attempts::Attempt;
+pub use cache::{CacheReport, CacheRequest, is_cache, run_cache};
 pub use outside::Outside;
 use pass::{Pass, Seen, Shared};
 
@@ -134,6 +136,9 @@ pub enum Error {
     /// The output could not be read.
     #[error(transparent)]
     Tree(#[from] tree::Error),
+    /// A binary cache could not be looked through.
+    #[error(transparent)]
+    Cache(#[from] nixstore::Error),
     /// OpenCode cannot be run in isolation here.
     #[error("verify: no isolation can be had here: {why}")]
     Isolation {
@@ -157,6 +162,7 @@ impl Error {
             Self::Contents(error) => error.code(),
             Self::Config(error) => error.code(),
             Self::Tree(error) => error.code(),
+            Self::Cache(error) => error.code(),
             Self::Isolation { .. } => "sandbox-unsupported",
             Self::Stage(error) => error.code(),
             Self::Worker => "bug-worker",
@@ -169,6 +175,7 @@ impl Error {
             Self::Contents(error) => error.hint(),
             Self::Config(error) => error.hint(),
             Self::Tree(error) => error.hint(),
+            Self::Cache(error) => error.hint(),
             Self::Isolation { hint, .. } => hint.clone(),
             Self::Stage(error) => error.hint(),
             Self::Worker => None,
@@ -179,6 +186,7 @@ impl Error {
     pub(crate) fn kind(&self) -> Kind {
         match self {
             Self::Contents(_) | Self::Config(_) | Self::Tree(tree::Error::NotInStore { .. }) => Kind::Input,
+            Self::Cache(error) if error.is_input() => Kind::Input,
             Self::Worker => Kind::Bug,
             _ => Kind::Outside,
         }

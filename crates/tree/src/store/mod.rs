@@ -150,6 +150,11 @@ pub fn digest_in(path: &Path) -> Option<Digest> {
     })
 }
 
+/// Whether a tree lies in a store of Nix's, which names most of them after what they are made from.
+pub fn is_of_nix(path: &Path) -> bool {
+    path.parent().is_some_and(|store| store.ends_with("nix/store"))
+}
+
 fn not_in_store(path: &Path) -> Error {
     Error::NotInStore { path: path.to_path_buf() }
 }
