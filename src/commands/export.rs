@@ -8,7 +8,7 @@ use builder::export::{Export, Exported, Inputs};
 use lock::System;
 use serde_json::json;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::ui;
 use crate::workplace::Workplace;
 
@@ -21,7 +21,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR")]
     nix_cache: PathBuf,
     /// Outputs or links to them [default: result].
-    #[arg(value_name = "OUTPUT", conflicts_with = "only")]
+    #[arg(value_name = "OUTPUT")]
     outputs: Vec<PathBuf>,
     /// Only the one half: outputs, or inputs, which are the files that Nix fetches to build them.
     #[arg(long, value_enum, value_name = "HALF")]
@@ -51,6 +51,10 @@ enum Half {
 
 /// Runs the verb.
 pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
+    if args.only == Some(Half::Inputs) && !args.outputs.is_empty() {
+        let message = "export: outputs are named, and only inputs are wanted";
+        return Err(Failure::new(Kind::Input, "export-contradiction", message).hint("leave out one of both"));
+    }
     let outputs = match args.only {
         Some(Half::Inputs) => Vec::new(),
         _ if args.outputs.is_empty() => vec![PathBuf::from("result")],

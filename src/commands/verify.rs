@@ -12,9 +12,7 @@ use crate::ui;
 use crate::workplace::Workplace;
 
 /// Hash an output again, then run OpenCode on it with no network at all and count every attempt
-/// to leave. Exit 1 when anything is wrong.
-///
-/// Of a Nix binary cache, everything is hashed first, and why each path is to be trusted; then each output in it is run.
+/// to leave. Exit 1 when anything is wrong. A Nix binary cache is looked through first, then each output in it is run.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The output or a link to it, or the directory of a binary cache.
