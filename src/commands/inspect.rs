@@ -57,6 +57,7 @@ fn render(inspection: &Inspection) -> String {
     head.push(line("profile", contents.profile.clone()));
     head.push(line("lock", contents.lock.clone()));
     head.push(line("catalogue", catalogue(contents)));
+    head.extend((!contents.signatures.is_empty()).then(|| line("signatures", signatures(contents))));
     text.push_str(&ui::table(&head));
     text.push_str("\nsizes\n");
     let sizes: Vec<_> =
@@ -78,6 +79,11 @@ fn render(inspection: &Inspection) -> String {
         ));
     }
     text
+}
+
+fn signatures(contents: &builder::Contents) -> String {
+    let states = contents.signatures.iter().map(|(state, number)| format!("{number} {state}"));
+    states.collect::<Vec<_>>().join(", ")
 }
 
 fn catalogue(contents: &builder::Contents) -> String {

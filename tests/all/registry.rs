@@ -58,6 +58,9 @@ fn lock_and_fetch_ask_the_mirror_and_nobody_else() {
         );
     }
     assert!(!text.contains(BASE));
+    // This mirror drops signatures, as many do.
+    let pinned = lock.npm_pins().len();
+    assert_eq!(lock.signature_counts(), BTreeMap::from([("unsigned".to_owned(), pinned)]));
 
     let _there = fs::remove_dir_all(user.vendor());
     run(&sandbox, &user, &url, "fetch");

@@ -1,9 +1,11 @@
 //! What registries state is believed only with a good signature by a key that is known beforehand, and only as long as it stays what it
 //! was. Each way to be wrong has a code of its own. The registry and its keys are made for the test.
 
+use std::time::Duration;
+
 use lock::{Lock, PackageId, Signature};
 use testkit::signing::{Signer, SigningRegistry};
-use testkit::site::{Ran, Site};
+use testkit::site::{Ran, Running, Site};
 
 use crate::{Case, case};
 
@@ -12,6 +14,7 @@ pub const CASES: &[Case] = &[
     case("what_is_pinned_is_rechecked", what_is_pinned_is_rechecked),
     case("keys_end_and_are_rotated", keys_end_and_are_rotated),
     case("nothing_is_locked_that_is_not_believed", nothing_is_locked_that_is_not_believed),
+    case("the_registry_of_this_machine_is_rechecked", the_registry_of_this_machine_is_rechecked),
 ];
 
 /// Six versions of a registry's: two artifacts and four packages.
@@ -224,4 +227,32 @@ fn nothing_is_locked_that_is_not_believed() {
     user.registry.take_away(&id("opencode-linux-x64@1.18.18"));
     user.registry.take_away(&id("opencode-linux-arm64@1.18.18"));
     assert_eq!(user.refused(&["lock", "--refresh"]), "pin-yanked");
+}
+
+/// The repository's own lock against the registry that the tests are run with: what it states is what is pinned, and the policy takes it
+/// at its word. One that serves no signatures is refused as such; one that does has good ones by npm's own keys.
+fn the_registry_of_this_machine_is_rechecked() {
+    let site = Site::empty();
+    let recheck = || {
+        let command = site.command_online(&["lock", "--recheck", "--json"]);
+        let ran = Running::start(command).unwrap().end(Duration::from_secs(120)).unwrap();
+        let report: serde_json::Value =
+            serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
+        (ran.code, report)
+    };
+    let (code, report) = recheck();
+    assert_eq!((code, &report["findings"]), (Some(0), &serde_json::json!([])), "{report}");
+    let (asked, unsigned) = (report["asked"].as_u64().unwrap(), report["signatures"]["unsigned"].as_u64());
+
+    let manifest = site.read("opencode-cache.toml").unwrap();
+    site.write("opencode-cache.toml", &format!("{manifest}\n[trust]\nsignatures = \"require\"\n")).unwrap();
+    let (code, report) = recheck();
+    let refused = report["findings"].as_array().unwrap();
+    assert_eq!(
+        (code, refused.len() as u64),
+        (Some(i32::from(unsigned.is_some())), unsigned.unwrap_or(0)),
+        "{report}"
+    );
+    assert!(refused.iter().all(|finding| finding["code"] == "signature-required"), "{report}");
+    assert!(asked > 40);
 }

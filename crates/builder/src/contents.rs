@@ -40,6 +40,9 @@ pub struct Contents {
     /// Programs that OpenCode starts and would download, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub programs: BTreeMap<String, Program>,
+    /// For how many of the versions that the lock pins the registry vouched, by state; none where nobody asked.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub signatures: BTreeMap<String, usize>,
 }
 
 /// A program.

@@ -348,6 +348,10 @@ fn describe(root: &Path, parts: &Parts<'_>) -> Result<Contents, Error> {
         models: parts.lock.models.clone(),
         exercises,
         programs: describe_programs(root, parts)?,
+        signatures: match parts.lock.signatures.is_empty() {
+            true => BTreeMap::new(),
+            false => parts.lock.signature_counts(),
+        },
     })
 }
 

@@ -3,6 +3,8 @@
 
 mod recheck;
 mod refusal;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;

@@ -114,6 +114,7 @@ impl Stage {
             models: Default::default(),
             exercises: Default::default(),
             programs: Default::default(),
+            signatures: Default::default(),
         };
         self.write(&relative("manifest.json"), &contents.render());
     }
