@@ -6,7 +6,7 @@ use reqwest::{Certificate, Client, Identity, Proxy, redirect};
 use url::Url;
 
 use super::ways::Ways;
-use crate::registry::npmrc::{Settings, prefix_of};
+use crate::registry::npmrc::{Settings, nearest};
 
 /// How long the outside may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,13 +51,6 @@ impl Clients {
     pub(crate) fn to(&self, url: &Url) -> &Client {
         nearest(&self.own, url, |(prefix, _)| prefix).map_or(&self.everybodys, |(_, client)| client)
     }
-}
-
-/// Of things that are for the addresses below a prefix, the one of the longest prefix on the same host and port.
-pub(super) fn nearest<'t, T>(all: &'t [T], url: &Url, prefix: impl Fn(&T) -> &String) -> Option<&'t T> {
-    let address = prefix_of(url);
-    let covers = |one: &&T| address.starts_with(prefix(one)) || format!("{address}/") == *prefix(one);
-    all.iter().filter(covers).max_by_key(|one| prefix(one).len())
 }
 
 /// A client of `settings`. It follows no redirects: who follows must decide anew which credential goes along.

@@ -13,11 +13,10 @@ use hyper::{Method, StatusCode};
 use reqwest::Response;
 use url::Url;
 
-use super::client::nearest;
 use super::error::{Error, PROXY_CREDENTIALS, host_of};
 use super::ways::Way;
 use super::{Lookup, Retry, Upstream, body};
-use crate::registry::npmrc::Credential;
+use crate::registry::npmrc::{Credential, nearest};
 
 /// Redirects that are followed. Release downloads take two.
 const MAX_REDIRECTS: usize = 10;

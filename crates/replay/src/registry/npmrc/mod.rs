@@ -355,6 +355,13 @@ pub(crate) fn prefix_of(url: &Url) -> String {
     format!("{}{port}{}", url.host_str().unwrap_or_default(), url.path())
 }
 
+/// Of things that are for the addresses below a prefix, the one of the longest prefix on the same host and port.
+pub(crate) fn nearest<'t, T>(all: &'t [T], url: &Url, prefix: impl Fn(&T) -> &String) -> Option<&'t T> {
+    let address = prefix_of(url);
+    let covers = |one: &&T| address.starts_with(prefix(one)) || format!("{address}/") == *prefix(one);
+    all.iter().filter(covers).max_by_key(|one| prefix(one).len())
+}
+
 #[derive(Default)]
 struct Parts<'a> {
     token: Option<&'a str>,
