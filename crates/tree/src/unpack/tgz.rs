@@ -28,18 +28,21 @@ pub(super) fn walk<R: Read>(reader: R, limits: &Limits, each: &mut Each<'_>) -> 
     let mut archive = Archive::new(stream);
     let entries = archive.entries().map_err(|error| account.broken(error))?;
     let mut extended = Extended::default();
+    let mut announced = false;
     for entry in entries.raw(true) {
         let mut entry = entry.map_err(|error| account.broken(error))?;
         account.at(entry.path_bytes().into_owned());
         account.count()?;
         check_size(&account, &entry)?;
         if extend(&account, &mut entry, &mut extended)? {
+            announced |= entry.header().entry_type() != EntryType::XGlobalHeader;
             continue;
         }
+        announced = false;
         let member = member(&mut account, &entry, std::mem::take(&mut extended))?;
         each(&mut account, member, &mut entry)?;
     }
-    if extended != Extended::default() {
+    if announced {
         return Err(account.malformed("an extension header with nothing after it"));
     }
     ended(archive.into_inner(), &account)
