@@ -5,6 +5,7 @@ mod archive;
 mod atomic;
 mod full_disk;
 mod nar;
+mod nar_read;
 mod search;
 mod settle;
 mod store;
