@@ -114,6 +114,18 @@ impl Sri {
         self.digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// A SHA-256 of 64 hexadecimal digits, as GitHub and checksum files write it.
+    pub fn from_sha256_hex(text: &str) -> Option<Self> {
+        let nibble = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        let bytes = text.as_bytes();
+        if bytes.len() != 2 * Algorithm::Sha256.digest_length() {
+            return None;
+        }
+        let byte = |pair: &[u8]| Some(nibble(pair[0])? << 4 | nibble(pair[1])?);
+        let digest = bytes.chunks_exact(2).map(byte).collect::<Option<Vec<u8>>>()?;
+        Some(Sri { algorithm: Algorithm::Sha256, digest })
+    }
+
     fn parse_one(word: &str) -> Result<Self, Error> {
         let malformed = || Error::Malformed { text: word.chars().take(160).collect() };
         // An integrity may carry options after a question mark; none has a meaning (SRI specification, section 3.1).

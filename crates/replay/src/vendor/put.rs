@@ -10,8 +10,9 @@ use futures_util::{Stream, StreamExt as _, pin_mut};
 use super::error::{Error, Verb};
 use super::part::{Part, make_parent};
 use super::{Vendor, blocking, hash};
-use crate::registry::upstream::Download;
+use crate::registry::upstream::{Download, Lookup, Upstream, host_of, pause};
 use lock::{Algorithm, Sri};
+use url::Url;
 
 /// Age after which a file in `incoming/` belongs to a process that died. Far longer than any download may take.
 const STALE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -117,6 +118,74 @@ impl Vendor {
             whole.publish(path.clone()).await?;
         }
         Ok(Stored { integrity, size, path })
+    }
+
+    /// Downloads what has no pin, of exactly `size` bytes, with as many tries as any question has. What is shorter or longer is not kept.
+    ///
+    /// # Errors
+    /// Where it cannot be had, has another size, or cannot be written.
+    pub async fn put_whole(
+        &self,
+        upstream: &Upstream,
+        what: &str,
+        url: &Url,
+        size: u64,
+    ) -> Result<Stored, Error> {
+        let mut failed = 0;
+        loop {
+            let error = match self.try_whole(upstream, what, url, size).await {
+                Ok(stored) => return Ok(stored),
+                Err(error) => error,
+            };
+            failed += 1;
+            let may_pass = match &error {
+                Error::Truncated { .. } => true,
+                Error::Upstream { source, .. } => source.passing(),
+                _ => false,
+            };
+            if !may_pass || failed >= upstream.tries() {
+                return Err(error);
+            }
+            pause(failed).await;
+        }
+    }
+
+    async fn try_whole(
+        &self,
+        upstream: &Upstream,
+        what: &str,
+        url: &Url,
+        size: u64,
+    ) -> Result<Stored, Error> {
+        let failed = |source| Error::Upstream { what: what.to_owned(), source };
+        let download = match upstream.download(url, 0).await.map_err(failed)? {
+            Lookup::Found(download) => download,
+            Lookup::Absent { status } => {
+                return Err(Error::Absent { what: what.to_owned(), host: host_of(url), status });
+            }
+        };
+        let host = download.host();
+        let wrong = |got| Error::WrongSize { what: what.to_owned(), host: host.clone(), wanted: size, got };
+        if let Some(got) = download.total().filter(|got| *got != size) {
+            return Err(wrong(got));
+        }
+        // A body without an announced length ends early without a word.
+        let whole = futures_util::stream::try_unfold((download, 0_u64), |(mut download, got)| async move {
+            match download.next().await {
+                Ok(Some(chunk)) => {
+                    let got = got + chunk.len() as u64;
+                    Ok(Some((chunk, (download, got))))
+                }
+                Ok(None) if got == size => Ok(None),
+                _ => {
+                    Err(Error::Truncated { what: what.to_owned(), host: download.host(), wanted: size, got })
+                }
+            }
+        });
+        self.put_stream(what, whole, None, size).await.map_err(|error| match error {
+            Error::TooLarge { .. } => wrong(size.saturating_add(1)),
+            other => other,
+        })
     }
 
     /// Stores a download; see [`Self::put_stream`].

@@ -2,7 +2,7 @@
 
 use std::io::{self, BufReader, Read};
 
-use bytes::{Buf as _, Bytes};
+use bytes::{Buf as _, Bytes, BytesMut};
 use reqwest::Response;
 use tokio::sync::mpsc;
 
@@ -19,8 +19,23 @@ pub(super) enum Error {
     Malformed(serde_json::Error),
 }
 
-/// Parses a body of at most `limit` bytes, on a thread where that may take long.
-pub(super) async fn parse<T, P>(mut response: Response, limit: u64, parse: P) -> Result<T, Error>
+/// Parses a body that was kept.
+pub(super) async fn again<T, P>(body: Bytes, parse: P) -> Result<T, serde_json::Error>
+where
+    T: Send + 'static,
+    P: FnOnce(&mut dyn Read) -> Result<T, serde_json::Error> + Send + 'static,
+{
+    let parsing = tokio::task::spawn_blocking(move || parse(&mut body.reader()));
+    parsing.await.map_err(serde::de::Error::custom)?
+}
+
+/// Parses a body of at most `limit` bytes, on a thread where that may take long. Gives it back too where it has at most `kept` bytes.
+pub(super) async fn parse<T, P>(
+    mut response: Response,
+    limit: u64,
+    kept: usize,
+    parse: P,
+) -> Result<(T, Option<Bytes>), Error>
 where
     T: Send + 'static,
     P: FnOnce(&mut dyn Read) -> Result<T, serde_json::Error> + Send + 'static,
@@ -30,19 +45,26 @@ where
         parse(&mut BufReader::new(Pieces { pieces, current: Bytes::new() }))
     });
     let mut length = 0_u64;
+    let mut body = (kept > 0).then(BytesMut::new);
     while let Some(piece) = response.chunk().await.map_err(Error::Broken)? {
         length = length.saturating_add(piece.len() as u64);
         if length > limit {
             return Err(Error::TooLarge);
         }
+        match &mut body {
+            Some(body) if body.len() + piece.len() <= kept => body.extend_from_slice(&piece),
+            _ => body = None,
+        }
         // A parser that has heard enough says why below.
         if sender.send(piece).await.is_err() {
+            // What it did not hear is not whole.
+            body = None;
             break;
         }
     }
     drop(sender);
     let parsed = parsing.await.map_err(|panic| Error::Malformed(serde::de::Error::custom(panic)))?;
-    parsed.map_err(Error::Malformed)
+    parsed.map(|parsed| (parsed, body.map(BytesMut::freeze))).map_err(Error::Malformed)
 }
 
 /// What has come, as a reader. Ends where the sender does: early, where that has failed, which is what counts then.

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -19,12 +20,16 @@ use lock::{PackageId, PackageName};
 
 mod body;
 mod client;
+mod document;
+mod documents;
 mod error;
 mod send;
 mod ways;
 
 pub use client::Bounds;
 pub(crate) use client::Clients;
+pub use document::Document;
+use documents::Documents;
 pub use error::{Error, Fault};
 pub(crate) use error::{PROXY_CREDENTIALS, host_and_port, host_of};
 use send::Ask;
@@ -101,6 +106,10 @@ pub struct Upstream {
     plain: Clients,
     retry: Retry,
     known: Known,
+    /// What was answered before, where it is kept.
+    documents: Option<Documents>,
+    /// Credentials for APIs that are no registry's.
+    api: Vec<Credential>,
 }
 
 /// Versions that were answered in the life of the process: what a version is does not change while one command runs, and it is asked
@@ -157,6 +166,8 @@ impl Upstream {
             plain: client(false)?,
             retry: Retry::default(),
             known: Known::default(),
+            documents: None,
+            api: Vec::new(),
         })
     }
 
@@ -165,6 +176,27 @@ impl Upstream {
     pub fn with_retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
+    }
+
+    /// The same with a directory where documents are kept with the marks that their servers gave them, so that what has not changed is
+    /// not sent again.
+    #[must_use]
+    pub fn with_documents(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.documents = Some(Documents::at(directory.into()));
+        self
+    }
+
+    /// The same with credentials for [`Self::ask_api`], each for the https addresses below its prefix only.
+    #[must_use]
+    pub fn with_api_credentials(mut self, credentials: Vec<Credential>) -> Self {
+        self.api = credentials;
+        self
+    }
+
+    /// Whether the API at an address is told who asks.
+    #[must_use]
+    pub fn knows_api(&self, url: &Url) -> bool {
+        super::npmrc::nearest(&self.api, url, |credential| &credential.prefix).is_some()
     }
 
     /// Tries in all.

@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION,
-    RANGE, RETRY_AFTER,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue,
+    IF_NONE_MATCH, LOCATION, RANGE, RETRY_AFTER,
 };
 use hyper::{Method, StatusCode};
 use reqwest::Response;
 use url::Url;
 
+use super::documents::{Known, MAX_DOCUMENT};
 use super::error::{Error, PROXY_CREDENTIALS, host_of};
 use super::ways::Way;
 use super::{Lookup, Retry, Upstream, body};
@@ -24,6 +25,7 @@ const MAX_REDIRECTS: usize = 10;
 const MAX_AFTER: u64 = 30;
 
 /// A question.
+#[derive(Clone)]
 pub(crate) struct Ask<'a> {
     pub(crate) method: Method,
     pub(crate) url: &'a Url,
@@ -32,15 +34,19 @@ pub(crate) struct Ask<'a> {
     pub(crate) offset: u64,
     /// For a document: the bound of its size in bytes. A file's bound is its reader's matter.
     pub(crate) limit: Option<u64>,
+    /// The mark of what was answered before.
+    pub(crate) mark: Option<&'a HeaderValue>,
+    /// Asked of an API that is no registry's, which has credentials of its own.
+    pub(crate) is_api: bool,
 }
 
 impl<'a> Ask<'a> {
     pub(crate) fn json(url: &'a Url, limit: u64) -> Self {
-        Self { method: Method::GET, url, accept: "application/json", offset: 0, limit: Some(limit) }
+        Self { accept: "application/json", limit: Some(limit), ..Self::file(url, 0) }
     }
 
     pub(crate) fn file(url: &'a Url, offset: u64) -> Self {
-        Self { method: Method::GET, url, accept: "*/*", offset, limit: None }
+        Self { method: Method::GET, url, accept: "*/*", offset, limit: None, mark: None, is_api: false }
     }
 }
 
@@ -65,20 +71,39 @@ impl Upstream {
         T: Send + 'static,
         P: FnOnce(&mut dyn Read) -> Result<T, serde_json::Error> + Send + 'static,
     {
-        let response = match self.once(ask).await? {
+        let known = match &self.documents {
+            Some(documents) => documents.find(ask.url, ask.accept).await,
+            None => None,
+        };
+        let marked = Ask { mark: known.as_ref().map(|known| &known.mark), ..ask.clone() };
+        let response = match self.once(&marked).await? {
             Lookup::Found(response) => response,
             Lookup::Absent { status } => return Ok(Lookup::Absent { status }),
         };
+        let malformed =
+            |source| Error::Malformed { host: host_of(ask.url), path: ask.url.path().to_owned(), source };
+        if let (StatusCode::NOT_MODIFIED, Some(known)) = (response.status(), known) {
+            let parsed = body::again(known.body, parse).await.map(Lookup::Found).map_err(malformed);
+            if let (Err(_), Some(documents)) = (&parsed, &self.documents) {
+                documents.forget(ask.url, ask.accept);
+            }
+            return parsed;
+        }
         let limit = ask.limit.unwrap_or(super::MAX_DOWNLOAD);
-        match body::parse(response, limit, parse).await {
-            Ok(parsed) => Ok(Lookup::Found(parsed)),
+        let mark = response.headers().get(ETAG).cloned().filter(|_| self.documents.is_some());
+        let kept = mark.as_ref().map_or(0, |_| MAX_DOCUMENT);
+        match body::parse(response, limit, kept, parse).await {
+            Ok((parsed, body)) => {
+                if let (Some(documents), Some(mark), Some(body)) = (&self.documents, mark, body) {
+                    documents.keep(ask.url, ask.accept, Known { mark, body }).await;
+                }
+                Ok(Lookup::Found(parsed))
+            }
             Err(body::Error::TooLarge) => Err(Error::too_large(ask.url, limit)),
             Err(body::Error::Broken(source)) => {
                 Err(Error::transport(ask.url, &self.ways.to(ask.url), source))
             }
-            Err(body::Error::Malformed(source)) => {
-                Err(Error::Malformed { host: host_of(ask.url), path: ask.url.path().to_owned(), source })
-            }
+            Err(body::Error::Malformed(source)) => Err(malformed(source)),
         }
     }
 
@@ -100,7 +125,7 @@ impl Upstream {
         }
     }
 
-    fn patience(&self) -> Patience {
+    pub(super) fn patience(&self) -> Patience {
         Patience {
             left: self.retry.tries.saturating_sub(1),
             wait: self.retry.wait,
@@ -110,32 +135,33 @@ impl Upstream {
 
     /// One try: follows redirects, sorts the status.
     async fn once(&self, ask: &Ask<'_>) -> Result<Lookup<Response>, Error> {
+        let response = self.follow(ask).await?;
+        let status = response.status();
+        if status.is_success() || status == StatusCode::NOT_MODIFIED && ask.mark.is_some() {
+            return Ok(Lookup::Found(response));
+        }
+        let passing = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
+        if status.is_client_error() && !passing {
+            return Ok(Lookup::Absent { status: status.as_u16() });
+        }
+        let after = response.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
+        let (host, path) = (host_of(response.url()), response.url().path().to_owned());
+        Err(Error::Status { host, path, status: status.as_u16(), after })
+    }
+
+    /// Asks, and follows redirects.
+    pub(super) async fn follow(&self, ask: &Ask<'_>) -> Result<Response, Error> {
         let mut url = ask.url.clone();
         for _ in 0..=MAX_REDIRECTS {
             let response = self.send(ask, &url).await?;
             let status = response.status();
-            if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
-                url = target(&url, &response)?;
-                continue;
-            }
-            if status.is_success() {
-                return Ok(Lookup::Found(response));
-            }
             if status.as_u16() == PROXY_CREDENTIALS {
                 return Err(Error::proxy_credentials(&url, &self.ways.to(&url)));
             }
-            let passing = status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429);
-            if status.is_client_error() && !passing {
-                return Ok(Lookup::Absent { status: status.as_u16() });
+            if !status.is_redirection() || status == StatusCode::NOT_MODIFIED {
+                return Ok(response);
             }
-            let after =
-                response.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok()?.parse().ok());
-            return Err(Error::Status {
-                host: host_of(&url),
-                path: url.path().to_owned(),
-                status: status.as_u16(),
-                after,
-            });
+            url = target(&url, &response)?;
         }
         Err(Error::Redirect { host: host_of(ask.url), path: ask.url.path().to_owned() })
     }
@@ -152,7 +178,12 @@ impl Upstream {
         if ask.offset > 0 {
             request = request.header(RANGE, format!("bytes={}-", ask.offset));
         }
-        if let Some(credential) = credential_for(&self.credentials, url)
+        if let Some(mark) = ask.mark {
+            request = request.header(IF_NONE_MATCH, mark);
+        }
+        let credentials = if ask.is_api { &self.api } else { &self.credentials };
+        if let Some(credential) = credential_for(credentials, url)
+            && !(ask.is_api && url.scheme() != "https")
             && let Ok(mut value) = HeaderValue::from_str(credential.header.reveal())
         {
             value.set_sensitive(true);
@@ -182,7 +213,7 @@ fn target(url: &Url, response: &Response) -> Result<Url, Error> {
 }
 
 /// The tries that are left.
-struct Patience {
+pub(super) struct Patience {
     left: u32,
     wait: Duration,
     /// When no try is begun any more: a host that took a request's whole time would take it again.
@@ -191,7 +222,7 @@ struct Patience {
 
 impl Patience {
     /// Waits before the next try; gives the error back where there is none or where it would not help.
-    async fn wait(&mut self, error: Error) -> Result<(), Error> {
+    pub(super) async fn wait(&mut self, error: Error) -> Result<(), Error> {
         if self.left == 0 || !error.passing() || Instant::now() >= self.end {
             return Err(error);
         }
