@@ -31,6 +31,7 @@ pub mod files;
 mod fills;
 mod frozen;
 pub mod generation;
+pub mod github;
 mod grammars;
 mod in_binary;
 pub mod inspect;

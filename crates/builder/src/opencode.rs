@@ -11,7 +11,7 @@ pub mod servers;
 use std::time::Duration;
 
 use lock::spec::Want;
-use lock::{Spec, System, Version};
+use lock::{Archive, Spec, System, Version};
 
 /// The package that every config directory gets in OpenCode's own version (all versions).
 pub const CONFIG_DIR_PACKAGE: &str = "@opencode-ai/plugin";
@@ -91,6 +91,35 @@ pub fn variant_package(system: System, variant: &str) -> Option<String> {
         _ => false,
     });
     fits.then(|| format!("{}-{variant}", platform_package(system).0))
+}
+
+/// Whose releases on GitHub OpenCode's are, the present name first (1.14.34 to 1.18.33 name it); it answers to the one of before by
+/// a redirect.
+pub const REPOSITORIES: [&str; 2] = ["anomalyco/opencode", "sst/opencode"];
+
+/// How a release's asset packs the binary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed {
+    /// The asset's name.
+    pub name: String,
+    /// Its form.
+    pub archive: Archive,
+    /// The binary's path in it.
+    pub binary: &'static str,
+}
+
+/// The names that a release's asset for a system may have, the likeliest first; no variant is the release's own build. Linux has had
+/// `.tar.gz` since 1.0, and `.zip` before as macOS still has (releases 0.1.57, 0.6.5, 1.1.20, 1.18.8).
+pub fn release_assets(system: System, variant: &str) -> Vec<Packed> {
+    let own = || platform_package(system).0;
+    let stem = variant_package(system, variant).filter(|_| !variant.is_empty()).unwrap_or_else(own);
+    let forms = [(".tar.gz", Archive::Tgz), (".tgz", Archive::Tgz), (".zip", Archive::Zip)];
+    let mut packed =
+        forms.map(|(end, archive)| Packed { name: format!("{stem}{end}"), archive, binary: "opencode" });
+    if system.npm_os() == "darwin" {
+        packed.rotate_right(1);
+    }
+    packed.into()
 }
 
 /// The name of the directory under `packages/` that era C installs a provider SDK into: the spec

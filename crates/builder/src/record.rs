@@ -31,7 +31,9 @@ use crate::progress::{Event, Progress, timed};
 use crate::registry::Registry;
 use crate::releases::{Parts, Releases};
 use crate::signatures::Judge;
-use crate::{binary, catalogue, count, downloads, fetch, parallel, pins, programs, resolve, variants};
+use crate::{
+    binary, catalogue, count, downloads, fetch, parallel, pins, programs, releases, resolve, variants,
+};
 
 pub use error::Error;
 use one::{One, Recorded, absent, release, tags};
@@ -66,7 +68,13 @@ impl Recording<'_> {
         let systems = self.wishes.manifest.wanted_systems().unwrap_or_else(|| BTreeSet::from([host]));
         let version = self.version(&systems).await?;
         let systems = match self.old {
-            Some(old) if old.opencode == version && old.systems.keys().eq(&systems) => old.systems.clone(),
+            Some(old)
+                if old.opencode == version
+                    && old.systems.keys().eq(&systems)
+                    && releases::other_source(&self.wishes.manifest, old).is_none() =>
+            {
+                old.systems.clone()
+            }
             _ => self.releases().artifacts(&version, &systems).await?,
         };
         let mut lock = empty_lock(version, systems);

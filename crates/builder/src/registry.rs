@@ -19,7 +19,7 @@ use replay::vendor::Vendor;
 use tokio::io::AsyncReadExt;
 use url::Url;
 
-use crate::{ask_bun, binary};
+use crate::{ask_bun, binary, github};
 
 /// How long `npm config get registry` may take. A cold node needs about a second.
 const NPM_TIME: Duration = Duration::from_secs(30);
@@ -169,7 +169,8 @@ impl Sought {
         if settings.registry.is_none() {
             return Err(Error::Unknown);
         }
-        Ok(Registry { upstream: Upstream::new(&settings)?, settings })
+        let upstream = Upstream::new(&settings)?.with_api_credentials(github::credentials(&self.env));
+        Ok(Registry { upstream, settings })
     }
 
     /// npm's global configuration, where a company's machines have proxy and mirror: `etc/npmrc` below `PREFIX`, else

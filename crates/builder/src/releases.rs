@@ -1,21 +1,25 @@
 //! Where OpenCode's release is had from: an npm registry's platform packages, or the assets of a release on GitHub. Owns which
 //! versions there are, which of their parts are missing, and what a lock pins of one; downloads an artifact only where nobody states its hash.
 
+mod github;
 mod npm;
 mod published;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lock::{Artifact, Date, Instant, Lock, Manifest, System, Version, Wanted};
+use lock::{Artifact, ArtifactSource, Date, Instant, Lock, Manifest, Source, System, Version, Wanted};
 use replay::registry::Upstream;
 use replay::vendor::Vendor;
 
+use github::Assets;
 pub use published::{Parts, Published, Usable};
 
 use crate::opencode;
 use crate::registry::Registry;
 use crate::resolve::Error;
 
+/// Where documents are kept below the vendor directory.
+const DOCUMENTS: &str = "documents";
 /// Versions that are looked at for one that has all parts. A release a day is missing some of them for a few hours, not for months.
 const MOST: usize = 100;
 
@@ -23,14 +27,38 @@ const MOST: usize = 100;
 #[derive(Debug, Clone)]
 pub struct Releases {
     upstream: Upstream,
+    /// Where they are on GitHub, if that is where they come from.
+    assets: Option<Assets>,
     locked: Option<Lock>,
+}
+
+/// What is wrong with where a lock has its artifacts from, as the manifest wants it; `None` where it fits.
+pub(crate) fn other_source(manifest: &Manifest, lock: &Lock) -> Option<String> {
+    let wanted = match (manifest.source, &manifest.repository) {
+        (Source::Github, Some(repository)) => format!("releases of {repository}"),
+        (Source::Github, None) => "OpenCode's releases on GitHub".to_owned(),
+        _ => "the registry".to_owned(),
+    };
+    let fits = |artifact: &Artifact| match (manifest.source, &artifact.source) {
+        (Source::Github, ArtifactSource::Github { repository, .. }) => match &manifest.repository {
+            Some(named) => named == repository,
+            None => opencode::REPOSITORIES.contains(&repository.to_string().as_str()),
+        },
+        (Source::Npm, ArtifactSource::Npm { .. }) => true,
+        _ => false,
+    };
+    let other = lock.systems.values().chain(lock.variants.values().flatten().map(|(_, one)| one));
+    let other = other.into_iter().find(|artifact| !fits(artifact))?;
+    Some(format!("OpenCode is wanted from {wanted}, the lock has {}", other.source))
 }
 
 impl Releases {
     /// Those of a manifest's source.
     pub fn of(manifest: &Manifest, registry: &Registry, vendor: &Vendor) -> Self {
-        let _ = (manifest, vendor);
-        Self { upstream: registry.upstream.clone(), locked: None }
+        let upstream = registry.upstream.clone().with_documents(vendor.root().join(DOCUMENTS));
+        let assets = (manifest.source == Source::Github)
+            .then(|| Assets::new(upstream.clone(), vendor.clone(), manifest.repository.as_ref()));
+        Self { upstream, assets, locked: None }
     }
 
     /// The same with a lock that is there: what of it has other bytes now is an error.
@@ -68,6 +96,9 @@ impl Releases {
     /// # Errors
     /// Where nobody answers.
     pub async fn usable(&self, parts: &Parts, until: Option<Instant>) -> Result<Usable, Error> {
+        if let Some(assets) = &self.assets {
+            return assets.usable(parts, until).await;
+        }
         if until.is_none()
             && let Some(latest) = npm::latest(&self.upstream, parts).await?
         {
@@ -91,7 +122,10 @@ impl Releases {
     /// # Errors
     /// Where nobody answers.
     pub async fn versions(&self, parts: &Parts, most: usize) -> Result<Vec<Published>, Error> {
-        npm::versions(&self.upstream, parts, most).await
+        match &self.assets {
+            Some(assets) => assets.versions(parts, most).await,
+            None => npm::versions(&self.upstream, parts, most).await,
+        }
     }
 
     /// The parts of one version that are not there.
@@ -99,7 +133,10 @@ impl Releases {
     /// # Errors
     /// Where nobody answers.
     pub async fn missing(&self, version: &Version, parts: &Parts) -> Result<Vec<String>, Error> {
-        npm::missing(&self.upstream, version, parts).await
+        match &self.assets {
+            Some(assets) => assets.missing(version, parts).await,
+            None => npm::missing(&self.upstream, version, parts).await,
+        }
     }
 
     /// The artifact of every system.
@@ -135,7 +172,10 @@ impl Releases {
         version: &Version,
         parts: &Parts,
     ) -> Result<BTreeMap<String, BTreeMap<System, Artifact>>, Error> {
-        let found = npm::artifacts(&self.upstream, version, parts).await?;
+        let found = match &self.assets {
+            Some(assets) => assets.artifacts(version, parts).await?,
+            None => npm::artifacts(&self.upstream, version, parts).await?,
+        };
         for (variant, artifacts) in &found {
             for (system, artifact) in artifacts {
                 self.unchanged(variant, *system, artifact)?;
@@ -159,5 +199,32 @@ impl Releases {
             });
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_fits_where_it_has_its_artifacts_from_the_wanted_place() {
+        let lock = |name: &str| {
+            let path = format!("{}/../../fixtures/lock/{name}/lock.json", env!("CARGO_MANIFEST_DIR"));
+            Lock::parse(&std::fs::read_to_string(path).unwrap()).unwrap()
+        };
+        let other = |text: &str, name| other_source(&Manifest::parse(text).unwrap(), &lock(name));
+        assert_eq!(other("", "era-c"), None);
+        assert_eq!(other("source = \"github\"", "github"), None);
+        assert_eq!(other("source = \"github\"\nrepository = \"anomalyco/opencode\"", "github"), None);
+        assert_eq!(
+            other("source = \"github\"\nrepository = \"git.example/a/b\"", "github").unwrap(),
+            "OpenCode is wanted from releases of git.example/a/b, the lock has anomalyco/opencode v1.18.8 opencode-darwin-arm64.zip"
+        );
+        assert!(
+            other("source = \"github\"", "era-c")
+                .unwrap()
+                .contains("the lock has opencode-linux-arm64@1.18.18")
+        );
+        assert!(other("", "github").is_some());
     }
 }

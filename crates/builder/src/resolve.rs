@@ -3,11 +3,15 @@
 
 use std::collections::BTreeSet;
 
-use lock::{Archive, Artifact, ArtifactSource, Date, PackageId, PackageName, RelPath, Sri, System, Version};
+use lock::{
+    Archive, Artifact, ArtifactSource, Date, PackageId, PackageName, RelPath, Repository, Sri, System,
+    Version,
+};
 use replay::registry::upstream;
 use replay::registry::{Lookup, Packument, Release, Upstream};
+use replay::vendor;
 
-use crate::opencode;
+use crate::{github, opencode};
 
 /// Why something cannot be resolved.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +75,27 @@ pub enum Error {
         /// Upstream's.
         stated: Sri,
     },
+    /// GitHub did not tell.
+    #[error(transparent)]
+    GitHub(#[from] github::Error),
+    /// A release lacks some of what is wanted.
+    #[error("resolve OpenCode {version}: its release in {repository} has no {}", missing.join(", "))]
+    NoAsset {
+        /// The repository.
+        repository: Repository,
+        /// The version.
+        version: Version,
+        /// The assets.
+        missing: Vec<String>,
+    },
+    /// An asset whose hash nobody states could not be downloaded.
+    #[error("hash {what}")]
+    Download {
+        /// The asset.
+        what: String,
+        /// The cause.
+        source: Box<vendor::Error>,
+    },
     /// The version is too old.
     #[error(transparent)]
     Era(#[from] opencode::UnsupportedEra),
@@ -100,6 +125,9 @@ impl Error {
             Self::NoSize { .. } => "package-no-size",
             Self::NoCommonVersion { .. } => "opencode-no-common-version",
             Self::Changed { .. } => "pin-changed-upstream",
+            Self::GitHub(error) => error.code(),
+            Self::NoAsset { .. } => "github-no-asset",
+            Self::Download { source, .. } => source.code(),
             Self::Era(_) => "opencode-era",
             Self::Worker => "bug-worker",
             Self::Name { .. } => "package-name",
@@ -108,7 +136,14 @@ impl Error {
 
     /// Whether the user asked for something that does not exist.
     pub fn is_input(&self) -> bool {
-        matches!(self, Self::Absent { .. } | Self::NoCommonVersion { .. } | Self::Era(_))
+        matches!(
+            self,
+            Self::Absent { .. }
+                | Self::NoCommonVersion { .. }
+                | Self::NoAsset { .. }
+                | Self::Era(_)
+                | Self::GitHub(github::Error::Absent { .. })
+        )
     }
 
     /// What the user can do about it.
@@ -116,6 +151,9 @@ impl Error {
         match self {
             Self::Upstream { source, .. } => source.hint(),
             Self::Forbidden { host, status, .. } => Some(refusal_hint(host, *status)),
+            Self::GitHub(error) => error.hint(),
+            Self::Download { source, .. } => source.hint(),
+            Self::NoAsset { .. } => Some("a release is complete some hours after its tag; take another version, or want fewer systems or variants".into()),
             Self::Absent { .. } => Some("look at the spelling and at which versions the registry has".into()),
             Self::Changed { .. } => Some(
                 "somebody published other bytes under the same version, or stands in between: find out who, and take another version; \

@@ -24,7 +24,7 @@ pub fn unpack(spec: &Path, out: &Path) -> Result<(), Error> {
     let binary = out.join(BINARY);
     make_directory(&out.join("bin"))?;
     let archive = File::open(&spec.archive).map_err(Error::io("open", &spec.archive))?;
-    let format = tree::unpack::Format::Tgz;
+    let format = crate::binary::format(spec.form);
     let limits = tree::unpack::Limits::PACKAGE;
     tree::unpack::member(BufReader::new(archive), format, &spec.member, &binary, &limits)
         .map_err(|source| Error::Unpack { path: spec.archive.clone(), source })?;

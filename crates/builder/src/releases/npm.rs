@@ -89,11 +89,7 @@ pub(super) async fn versions(
 ) -> Result<Vec<Published>, Error> {
     let mut known: BTreeMap<String, BTreeMap<Version, Option<Instant>>> = BTreeMap::new();
     for name in packages(parts)? {
-        let versions = match upstream.packument(&name).await {
-            Ok(Lookup::Absent { status: 404 }) => BTreeMap::new(),
-            answer => times(resolve::found(upstream, &name, name.as_str(), answer)?),
-        };
-        known.insert(name.to_string(), versions);
+        known.insert(name.to_string(), times_of(upstream, name.as_str()).await?);
     }
     let all: BTreeSet<&Version> = known.values().flat_map(BTreeMap::keys).collect();
     let describe = |version: &Version| Published {
@@ -106,6 +102,28 @@ pub(super) async fn versions(
             .collect(),
     };
     Ok(all.into_iter().rev().take(most).map(describe).collect())
+}
+
+/// The versions of a package, and when they were published; none where there is no such package.
+pub(super) async fn times_of(
+    upstream: &Upstream,
+    name: &str,
+) -> Result<BTreeMap<Version, Option<Instant>>, Error> {
+    let name = resolve::name(name)?;
+    Ok(match upstream.packument(&name).await {
+        Ok(Lookup::Absent { status: 404 }) => BTreeMap::new(),
+        answer => times(resolve::found(upstream, &name, name.as_str(), answer)?),
+    })
+}
+
+/// Whether the config directory's package has a version.
+pub(super) async fn has_plugin(upstream: &Upstream, version: &Version) -> Result<bool, Error> {
+    let name = resolve::name(opencode::CONFIG_DIR_PACKAGE)?;
+    if exact(upstream, &name, &version.to_string()).await?.as_ref() == Some(version) {
+        return Ok(true);
+    }
+    // Not every registry answers about one version.
+    Ok(times_of(upstream, name.as_str()).await?.contains_key(version))
 }
 
 fn times(packument: Packument) -> BTreeMap<Version, Option<Instant>> {
