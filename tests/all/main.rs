@@ -22,6 +22,7 @@ mod environment;
 mod era_a;
 mod files;
 mod firewall;
+mod github;
 mod grammars;
 mod hard_places;
 mod inputs;
@@ -95,6 +96,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("era_a", era_a::CASES),
     ("files", files::CASES),
     ("firewall", firewall::CASES),
+    ("github", github::CASES),
     ("inputs", inputs::CASES),
     ("killed", killed::CASES),
     ("online", online::CASES),

@@ -5,16 +5,19 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use base64::Engine as _;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http_body_util::Full;
-use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use http_body_util::{Either, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHORIZATION};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -50,13 +53,22 @@ pub struct Reply {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Bytes,
+    /// After how many bytes of it the connection breaks off, where it does.
+    pub cut: Option<usize>,
 }
 
 impl Reply {
     /// An answer with a body.
     #[must_use]
     pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
-        Self { status, headers: Vec::new(), body: body.into() }
+        Self { status, headers: Vec::new(), body: body.into(), cut: None }
+    }
+
+    /// The same with a connection that breaks off after so many bytes of the body.
+    #[must_use]
+    pub fn cut_after(mut self, bytes: usize) -> Self {
+        self.cut = Some(bytes.min(self.body.len()));
+        self
     }
 
     /// The same with a header more.
@@ -265,8 +277,29 @@ async fn serve_host(stream: TcpStream, door: Arc<Door>, seen: Arc<Seen>, answer:
         hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
-fn response(reply: Reply) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(reply.body));
+/// The body of an answer.
+type Body = Either<Full<Bytes>, StreamBody<BoxStream<'static, io::Result<Frame<Bytes>>>>>;
+
+fn response(reply: Reply) -> Response<Body> {
+    let length = reply.body.len();
+    let body = match reply.cut {
+        None => Either::Left(Full::new(reply.body)),
+        Some(after) => {
+            let begun = Ok(Frame::data(reply.body.slice(..after)));
+            let broken = Err(io::Error::from(io::ErrorKind::BrokenPipe));
+            // What was begun has to leave before the connection breaks off.
+            let later = tokio::time::sleep(Duration::from_millis(50));
+            let broken = stream::once(async move {
+                later.await;
+                broken
+            });
+            Either::Right(StreamBody::new(stream::iter([begun]).chain(broken).boxed()))
+        }
+    };
+    let mut response = Response::new(body);
+    if reply.cut.is_some() {
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
+    }
     *response.status_mut() = StatusCode::from_u16(reply.status).expect("a status");
     for (name, value) in reply.headers {
         let name: HeaderName = name.parse().expect("a header's name");
@@ -297,7 +330,7 @@ async fn serve_proxy(socket: TcpListener, gate: Arc<Gate>) {
     }
 }
 
-fn open(gate: &Gate, request: Request<Incoming>) -> Response<Full<Bytes>> {
+fn open(gate: &Gate, request: Request<Incoming>) -> Response<Body> {
     let target = request.uri().authority().map(ToString::to_string).unwrap_or_default();
     gate.seen.tunnels.lock().unwrap_or_else(PoisonError::into_inner).push(target.clone());
     if text(request.headers(), &PROXY_AUTHORIZATION).as_deref() != Some(gate.credentials.as_str()) {

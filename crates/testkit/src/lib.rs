@@ -11,6 +11,7 @@
 
 pub mod cli;
 pub mod desk;
+pub mod github;
 pub mod http;
 pub mod internet;
 pub mod output;
