@@ -11,7 +11,6 @@ use std::fs;
 
 use serde_json::{Value, json};
 use testkit::cli::{Place, told};
-use testkit::site::Site;
 
 use crate::{Case, case};
 use place::{BRANCH, Bot, ELSEWHERE, HERE, git};
@@ -24,6 +23,8 @@ pub const CASES: &[Case] = &[
     case("leaves_open_what_cannot_be_merged", leaves_open_what_cannot_be_merged),
     case("bears_with_github", bears_with_github),
     case("takes_nothing_else", takes_nothing_else),
+    case("has_sandboxes_or_says_why_not", has_sandboxes_or_says_why_not),
+    case("a_real_update_finds_nothing", a_real_update_finds_nothing),
     case("moves_a_real_opencode", moves_a_real_opencode),
 ];
 
@@ -238,35 +239,67 @@ fn takes_nothing_else() {
     assert_eq!(bot.step(&["merge"], &[]).status.code(), Some(2));
 }
 
-/// The steps with the real program: an older OpenCode is moved to the newest, verified without a network and merged.
+fn has_sandboxes_or_says_why_not() {
+    let bot = Bot::new(&[HERE]);
+    let ready = |more: &[(&str, &str)]| {
+        let output = bot.step(&["ready"], more);
+        (output.status.code(), told(&output))
+    };
+    let (code, said) = ready(&[]);
+    assert_eq!((code, said.trim_end()), (Some(0), "sandboxes can be made"));
+    // Ubuntu 24.04, of which there is none here: namespaces are refused until root has said otherwise.
+    bot.program("unshare", "[ -e \"$ALLOWED\" ]");
+    bot.program(
+        "sudo",
+        "[ \"$*\" = '-n sysctl -qw kernel.apparmor_restrict_unprivileged_userns=0' ] && touch \"$ALLOWED\"",
+    );
+    bot.write("setting", "1\n");
+    let [path, setting, allowed] =
+        ["programs", "setting", "allowed"].map(|name| bot.path(name).display().to_string());
+    let path = format!("{path}:{}", std::env::var("PATH").unwrap());
+    let ubuntu = [("PATH", path.as_str()), ("REFRESH_APPARMOR", &setting), ("ALLOWED", &allowed)];
+    let own = ready(&[&ubuntu[..], &[("RUNNER_ENVIRONMENT", "self-hosted")]].concat());
+    assert_eq!(own.0, Some(4));
+    assert!(own.1.contains("run `sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0`"), "{}", own.1);
+    assert!(!bot.path("allowed").exists());
+    let theirs = ready(&[&ubuntu[..], &[("RUNNER_ENVIRONMENT", "github-hosted")]].concat());
+    assert_eq!(theirs.0, Some(0), "{}", theirs.1);
+    // Whatever else forbids them.
+    fs::remove_file(bot.path("allowed")).unwrap();
+    bot.write("setting", "0\n");
+    let other = ready(&ubuntu);
+    assert_eq!(other.0, Some(4));
+    assert!(other.1.contains("--security-opt seccomp=unconfined"), "{}", other.1);
+}
+
+/// The real program, which finds that nothing is newer: no pull request, and not a byte that differs.
+fn a_real_update_finds_nothing() {
+    let bot = Bot::with_committed_lock();
+    let lock = fs::read(bot.path("work/opencode.lock.json")).unwrap();
+    let version = bot.version("main");
+    let frozen = format!("--to {version} --freeze @ai-sdk/fireworks --freeze opencode-pty");
+    assert_eq!(bot.update_with(&frozen), ["changed=false"]);
+    assert_eq!(fs::read(bot.path("work/opencode.lock.json")).unwrap(), lock);
+}
+
+/// The steps with the real program: the committed lock is moved to the newest OpenCode, verified without a network and merged.
 fn moves_a_real_opencode() {
     if std::env::var("OPENCODE_CACHE_BOT").as_deref() != Ok("all") {
         return;
     }
-    let bot = Bot::new(&[HERE]);
-    let site = Site::empty();
-    site.write(
-        "opencode-cache.toml",
-        &format!("opencode = \"1.18.14\"\nsystems = [\"{HERE}\"]\nprofile = \"offline\"\n"),
-    )
-    .unwrap();
-    fs::remove_file(site.path("opencode.lock.json")).unwrap();
-    testkit::site::run(site.command_online(&["lock"])).unwrap().succeeds();
-    for name in ["opencode-cache.toml", "opencode.lock.json"] {
-        fs::copy(site.path(name), bot.path("work").join(name)).unwrap();
-    }
-    bot.commit();
-    fs::copy(&Place::get().cli, bot.path("tool/bin/opencode-cache")).unwrap();
+    let bot = Bot::with_committed_lock();
+    let before = bot.version("main");
+    let system = format!("--system {HERE}");
+    assert_eq!(bot.update_with(&system)[0], "changed=true");
     let state = Place::get().state();
-    let home = [("XDG_STATE_HOME", state.to_str().unwrap())];
-    assert_eq!(bot.update()[0], "changed=true");
-    let verified = bot.step(&["verify", "../candidate", HERE, "../results"], &home);
+    let verified = bot.verify(&[("XDG_STATE_HOME", state.to_str().unwrap())]);
     assert!(verified.status.success(), "{}", told(&verified));
     let said = told(&bot.propose());
-    assert!(said.contains("merged #1"), "{said}");
-    assert_ne!(bot.version("main"), "1.18.14");
     // To be read by a person.
-    fs::write(Place::get().scratch.join("bot.md"), bot.github.pulls()[0]["body"].as_str().unwrap()).unwrap();
+    let body = bot.github.pulls()[0]["body"].as_str().unwrap().to_owned();
+    fs::write(Place::get().scratch.join("bot.md"), body).unwrap();
+    assert!(said.contains("merged #1"), "{said}");
+    assert_ne!(bot.version("main"), before);
     git(&bot.path("work"), &["pull", "--quiet", "origin", "main"]);
-    assert_eq!(bot.update(), ["changed=false"]);
+    assert_eq!(bot.update_with(&system), ["changed=false"]);
 }

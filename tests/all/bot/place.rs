@@ -47,8 +47,7 @@ impl Bot {
         git(&work, &["init", "--quiet", "--initial-branch=main"]);
         git(&work, &["remote", "add", "origin", origin.to_str().unwrap()]);
         let bot = Self { github: GitHub::new(&origin), directory };
-        bot.write("tool/bin/opencode-cache", TOOL);
-        fs::set_permissions(bot.path("tool/bin/opencode-cache"), fs::Permissions::from_mode(0o755)).unwrap();
+        bot.script("tool/bin/opencode-cache", TOOL);
         bot.write("work/opencode-cache.toml", "opencode = \"latest\"\n");
         bot.write("work/README.md", "what else is there\n");
         for (file, version) in [("work/opencode.lock.json", "1.18.18"), ("newer", "1.18.33")] {
@@ -70,6 +69,16 @@ impl Bot {
         fs::write(path, text).unwrap();
     }
 
+    fn script(&self, name: &str, text: &str) {
+        self.write(name, text);
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A program in the directory `programs`.
+    pub fn program(&self, name: &str, text: &str) {
+        self.script(&format!("programs/{name}"), &format!("#!/bin/sh\n{text}\n"));
+    }
+
     /// What is there becomes what `main` is, here and there.
     pub fn commit(&self) {
         git(&self.path("work"), &["add", "--all"]);
@@ -81,10 +90,7 @@ impl Bot {
     pub fn step(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
         git(&self.path("work"), &["reset", "--quiet", "--hard"]);
         let mut step = Command::new(Place::get().repository.join(".ci/refresh"));
-        step.args(arguments).current_dir(self.path("work"));
-        for name in ["PATH", "HOME"] {
-            step.env(name, std::env::var_os(name).unwrap());
-        }
+        step.args(arguments).current_dir(self.path("work")).env_remove("GITHUB_TOKEN");
         step.env("GITHUB_ACTIONS", "true")
             .env("GITHUB_API_URL", self.github.address())
             .env("GITHUB_REPOSITORY", REPOSITORY);
@@ -99,10 +105,26 @@ impl Bot {
         output
     }
 
+    /// The repository's own manifest and lock, and the real program.
+    pub fn with_committed_lock() -> Self {
+        let (bot, place) = (Self::new(&[HERE]), Place::get());
+        for name in ["opencode-cache.toml", "opencode.lock.json"] {
+            fs::copy(place.repository.join(name), bot.path("work").join(name)).unwrap();
+        }
+        bot.commit();
+        fs::copy(&place.cli, bot.path("tool/bin/opencode-cache")).unwrap();
+        bot
+    }
+
     /// `update`; what it hands to the next steps.
     pub fn update(&self) -> Vec<String> {
+        self.update_with("--min-age 3d")
+    }
+
+    /// The same with these arguments of the verb.
+    pub fn update_with(&self, arguments: &str) -> Vec<String> {
         let _ = fs::remove_file(self.path("output"));
-        let output = self.step(&["update", "../candidate"], &[("UPDATE_ARGUMENTS", "--min-age 3d")]);
+        let output = self.step(&["update", "../candidate"], &[("UPDATE_ARGUMENTS", arguments)]);
         assert!(output.status.success(), "{}", told(&output));
         fs::read_to_string(self.path("output")).unwrap().lines().map(str::to_owned).collect()
     }
