@@ -7,7 +7,7 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use tar::{Archive, EntryType};
+use tar::{Archive, EntryType, Header};
 
 use super::account::Account;
 use super::bounded::Bounded;
@@ -33,6 +33,7 @@ pub(super) fn walk<R: Read>(reader: R, limits: &Limits, each: &mut Each<'_>) -> 
         let mut entry = entry.map_err(|error| account.broken(error))?;
         account.at(entry.path_bytes().into_owned());
         account.count()?;
+        check_form(&account, entry.header())?;
         check_size(&account, &entry)?;
         if extend(&account, &mut entry, &mut extended)? {
             announced |= entry.header().entry_type() != EntryType::XGlobalHeader;
@@ -62,6 +63,15 @@ fn ended<R: Read>(mut stream: Bounded<R>, account: &Account) -> Result<()> {
             return Err(account.malformed("bytes after the end of the archive"));
         }
     }
+}
+
+/// Without the words of POSIX or GNU tar, some programs take a header for one from before there were types, long names and
+/// prefixes of names, and others do not.
+fn check_form(account: &Account, header: &Header) -> Result<()> {
+    if header.as_ustar().is_none() && header.as_gnu().is_none() {
+        return Err(account.malformed("neither of POSIX's nor of GNU's form"));
+    }
+    Ok(())
 }
 
 /// A size is octal digits, or a big-endian number behind the byte 0x80; the tar crate looks at no

@@ -237,6 +237,20 @@ fn extension_headers_that_are_read_in_two_ways() {
     }
 }
 
+/// Long names, links and types are none to who takes a header for one of 1979.
+#[test]
+fn headers_of_no_known_form() {
+    for form in [b"usta\0\0\0r", b"ustar\x000\0", &[0; 8]] {
+        let mut tar = Tar::new().member("n", GNU_NAME, b"a\0").member("x", FILE, b"x").tar();
+        tar[257..265].copy_from_slice(form);
+        let sum: u32 =
+            tar[..148].iter().chain(b"        ").chain(&tar[156..512]).map(|byte| u32::from(*byte)).sum();
+        tar[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        let refusal = Refusal::Malformed { what: "neither of POSIX's nor of GNU's form" };
+        assert_eq!(refused_within(&gzip(&tar), &SMALL), (target("n"), refusal));
+    }
+}
+
 #[test]
 fn sizes_that_are_none() {
     let with = |size: &[u8; 12]| {
