@@ -72,6 +72,21 @@ fn sizes_stand_behind_the_content_in_four_ways() {
     }
 }
 
+/// As Info-ZIP and libarchive do.
+#[test]
+fn what_is_known_before_the_content_stands_there_too() {
+    let described = Item::file("a", CONTENT).described();
+    for known in 0..8u8 {
+        let item = described.clone().edit(|item| {
+            let (central, local) = (&item.central, &mut item.local);
+            local.crc = if known & 1 == 0 { 0 } else { central.crc };
+            local.packed = if known & 2 == 0 { 0 } else { central.packed };
+            local.size = if known & 4 == 0 { 0 } else { central.size };
+        });
+        arrives(&Zip::new().item(item).bytes(), &["/", "a 32"]);
+    }
+}
+
 #[test]
 fn sizes_of_64_bits() {
     let [size, offset] = [32u64, 0].map(u64::to_le_bytes);

@@ -180,6 +180,10 @@ fn two_headers_that_differ() {
         "a",
         sizes,
     );
+    let described =
+        |change: fn(&mut Item)| Zip::new().item(Item::file("a", CONTENT).described().edit(change));
+    assert_malformed(described(|item| item.local.size = 31), "a", sizes);
+    assert_malformed(described(|item| item.local.crc = 1), "a", sizes);
     let unicode = |name: &[u8]| extra(0x7075, &[&[1, 0, 0, 0, 0][..], name].concat());
     assert_malformed(one(|item| item.central.extra = unicode(b"../x")), "a", "two names");
     assert_malformed(one(|item| item.local.extra = unicode(b"b")), "a", "two names");

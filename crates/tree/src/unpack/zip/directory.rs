@@ -113,15 +113,18 @@ impl Entry {
         let mut fields = Fields(fixed);
         let common = Common::parse(&mut fields).ok_or_else(|| malformed("header"))?;
         let [size, packed, _] = wide(extra, name, [common.size, common.packed, 0])?;
-        // Whoever writes to a pipe does not know them yet.
-        let later = self.described() && [common.crc.into(), size, packed] == [0; 3];
+        // Whoever writes to a pipe does not know all of them yet (Info-ZIP none, libarchive the sizes only).
+        let agrees = |said: u64, known: u64| said == known || self.described() && said == 0;
+        let same = agrees(common.crc.into(), self.crc.into())
+            && agrees(size, self.size)
+            && agrees(packed, self.packed);
         if name != self.name {
             return Err(malformed("two names"));
         }
         if (common.flags, common.method) != (self.flags, self.method) {
             return Err(malformed("two ways to be read"));
         }
-        if !later && (common.crc, size, packed) != (self.crc, self.size, self.packed) {
+        if !same {
             return Err(malformed("two different sizes"));
         }
         Ok(())
