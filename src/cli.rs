@@ -61,6 +61,7 @@ enum Verb {
     Doctor(commands::doctor::Args),
     Diff(commands::diff::Args),
     Export(commands::export::Args),
+    Versions(commands::versions::Args),
     #[command(hide = true)]
     InDerivation(commands::in_derivation::Args),
 }
@@ -98,6 +99,7 @@ impl Cli {
                 Verb::Doctor(args) => commands::doctor::run(args, &place).await,
                 Verb::Diff(args) => commands::diff::run(args, &place),
                 Verb::Export(args) => commands::export::run(args, &place).await,
+                Verb::Versions(args) => commands::versions::run(args, &place).await,
                 Verb::InDerivation(args) => commands::in_derivation::run(args, &place).await,
             }
         });

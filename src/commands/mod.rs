@@ -12,3 +12,4 @@ pub mod lock;
 pub mod update;
 mod update_told;
 pub mod verify;
+pub mod versions;

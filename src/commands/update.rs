@@ -108,7 +108,7 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
     let plan = question.plan().await.map_err(builder::Error::from)?;
     let is_asked_only = args.dry_run || args.check;
     let (summary, mut files) = match is_asked_only || !plan.moves() {
-        true => (Summary::planned(&plan), Files::default()),
+        true => (Summary::planned(&plan, &old), Files::default()),
         false => record(&plan, &wishes, &old, registry, place).await?,
     };
     if let Some(path) = args.summary {

@@ -1,10 +1,10 @@
 //! How `update` tells what moved: columns for a terminal, Markdown for a pull request, JSON for a script. No line holds an address, and
 //! every name stands in backticks in Markdown, where a bare `@name` would call somebody.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use builder::update::{Bytes, Changed, Direct, Locked, Moved, Published, Summary};
+use builder::update::{Bytes, Catalogue, Changed, Direct, Locked, Moved, Published, Summary};
 use lock::{System, Version};
 
 use crate::failure::Failure;
@@ -73,6 +73,11 @@ fn table(summary: &Summary) -> String {
     for (versions, one) in passed_over(&summary.passed_over) {
         let _infallible = writeln!(text, "{versions}: {}", one.why());
     }
+    for (what, systems) in [("new", &summary.new_systems), ("lost", &summary.lost_systems)] {
+        for system in systems {
+            let _infallible = writeln!(text, "{what} system: {system}");
+        }
+    }
     for reason in &summary.outdated {
         let _infallible = writeln!(text, "{reason}");
     }
@@ -126,7 +131,7 @@ pub fn markdown(summary: &Summary) -> String {
         text.push('\n');
     }
     if !summary.outdated.is_empty() {
-        text.push_str("The lock is not what is wanted:\n\n");
+        text.push_str("The lock was not what the manifest wants:\n\n");
         for reason in &summary.outdated {
             let _infallible = writeln!(text, "- {}", code(reason));
         }
@@ -217,10 +222,15 @@ fn notable(locked: &Locked, summary: &Summary) -> Vec<String> {
         };
         list.iter().flat_map(word).collect()
     };
-    let mut lines = vec![
+    let systems = |systems: &BTreeSet<System>| systems.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let mut lines = Vec::new();
+    for (what, changed) in [("New systems", &summary.new_systems), ("Lost systems", &summary.lost_systems)] {
+        lines.extend((!changed.is_empty()).then(|| list(what, "", &systems(changed))));
+    }
+    lines.extend([
         list("New packages", "No new packages", &named(&locked.new, |moved| &moved.to)),
         list("Lost packages", "No lost packages", &named(&locked.lost, |moved| &moved.from)),
-    ];
+    ]);
     if !locked.other_bytes.is_empty() {
         lines.push(format!(
             "**Other bytes under the same version, which nobody publishes by accident:** {}.",
@@ -264,19 +274,16 @@ fn notable(locked: &Locked, summary: &Summary) -> Vec<String> {
         lines.push(format!("**The signature of {} is not as it was:** {}.", code(name), arrow(state)));
     }
     lines.push(format!("Signatures of packages: {}.", states(&locked.signatures.to)));
-    let models = match locked.is_catalogue_new {
-        true => "The catalogue of models is a newer one",
-        false => "The catalogue of models is the same",
+    let models = match locked.catalogue {
+        Catalogue::Opencode => "The catalogue of models is the one inside OpenCode",
+        Catalogue::Same => "The catalogue of models is the same",
+        Catalogue::New => "The catalogue of models is a newer one",
     };
     lines.push(format!(
         "{models}: {} models of {} providers.",
         arrow(&locked.models),
         arrow(&locked.providers)
     ));
-    if !summary.systems.is_empty() {
-        let systems: Vec<String> = summary.systems.iter().map(ToString::to_string).collect();
-        lines.push(format!("For {}.", systems.join(", ")));
-    }
     lines
 }
 

@@ -25,7 +25,9 @@ fn crates() {
 /// `docs/CLI.md` says what `--help` says.
 fn command_line() {
     let mut text = String::new();
-    for verb in ["", "lock", "update", "fetch", "build", "verify", "inspect", "doctor", "diff", "export"] {
+    for verb in
+        ["", "lock", "update", "fetch", "build", "verify", "inspect", "doctor", "diff", "export", "versions"]
+    {
         let arguments = [verb, "--help"].into_iter().filter(|argument| !argument.is_empty());
         let mut command = Place::get().command(arguments);
         // Help is as wide as the terminal where there is one, or as COLUMNS says.

@@ -38,6 +38,7 @@ mod servers;
 mod signatures;
 mod systems;
 mod texts;
+mod update;
 mod verify;
 mod versions;
 
@@ -110,6 +111,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("servers", servers::CASES),
     ("signatures", signatures::CASES),
     ("texts", texts::CASES),
+    ("update", update::CASES),
     ("verify", verify::CASES),
     ("versions", versions::CASES),
 ];

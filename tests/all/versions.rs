@@ -1,11 +1,10 @@
-//! Every supported version of OpenCode, with a plugin that has dependencies and an SDK that is not built in: locked, built, verified,
-//! where it answers through that SDK.
+//! Every supported version of OpenCode, with a plugin that has dependencies and an SDK that is not built in: a lock is moved there, built,
+//! verified, where it answers through that SDK.
 //!
 //! The oldest is always done, verified with no network. `OPENCODE_CACHE_VERSIONS="1.15.13 1.17.18 latest" cargo test --test all -- versions`
 //! does others too, and verifies them with every kind of network.
 
-use std::fs;
-
+use lock::System;
 use serde_json::{Value, json};
 use testkit::site::{self, Site};
 
@@ -27,16 +26,34 @@ pub fn wanted() -> Vec<String> {
 /// The whole chain for one version; `networks` are options of `verify`.
 pub fn locks_builds_and_answers(version: &str, networks: &[&str]) {
     let site = Site::provided();
-    fs::remove_file(site.path("opencode.lock.json")).unwrap();
-    let manifest = format!(
-        "opencode = \"{version}\"\nprofile = \"offline\"\nproviders = [\"{}\"]\nplugins = [\"{}\"]\n",
-        crate::answers::SDK,
-        crate::answers::PLUGIN
+    let old: Value = serde_json::from_str(&site.read("opencode.lock.json").unwrap()).unwrap();
+    let old = old["opencode"].as_str().unwrap();
+    let manifest = |opencode: &str, systems: &str| {
+        format!(
+            "# Mine, at {old}.\nopencode = \"{opencode}\" # why\n{systems}profile = \"offline\"\nproviders = [\"{}\"]\nplugins = [\"{}\"]\n",
+            crate::answers::SDK,
+            crate::answers::PLUGIN
+        )
+    };
+    let all = "systems = [\n  \"x86_64-linux\", # fast\n  \"aarch64-linux\",\n]\n";
+    site.write("opencode-cache.toml", &manifest(old, all)).unwrap();
+    let host = System::host().unwrap();
+    let to: &[&str] = if version == "latest" { &[] } else { &["--to", version] };
+    let update = ["update", "--system", host.as_str(), "--summary", "pr.md", "--json"];
+    let told = site::run(site.command_online(&[&update, to].concat())).unwrap().succeeds();
+    let told: Value = serde_json::from_str(&told).unwrap();
+    let moved = told["opencode"]["to"].as_str().unwrap();
+    assert!(version == "latest" || version == moved, "{told:#}");
+    assert_eq!(
+        site.read("opencode-cache.toml").unwrap(),
+        manifest(moved, &format!("systems = [\"{host}\"]\n"))
     );
-    site.write("opencode-cache.toml", &manifest).unwrap();
-    for verb in ["lock", "fetch"] {
-        site::run(site.command_online(&[verb])).unwrap().succeeds();
-    }
+    assert!(told["written"].to_string().contains("opencode.lock.json"), "{told:#}");
+    assert_eq!(told["locked"]["other_bytes"], json!([]));
+    let markdown = site.read("pr.md").unwrap();
+    assert!(!markdown.contains("://") && markdown.contains("called a tool and answered"), "{markdown}");
+    assert_eq!(site.run(&["lock", "--check"]).unwrap().code, Some(0));
+    site::run(site.command_online(&["fetch"])).unwrap().succeeds();
     let lock: Value = serde_json::from_str(&site.read("opencode.lock.json").unwrap()).unwrap();
     let sdk = &lock["exercises"][format!("provider:{}", crate::answers::SDK)];
     assert_eq!(sdk["proof"], "answered", "{version}: {sdk:#}");

@@ -17,6 +17,7 @@ mod commands;
 pub mod config;
 pub mod contents;
 mod count;
+pub mod currency;
 pub mod derivation;
 pub mod difference;
 pub mod directories;

@@ -23,7 +23,7 @@ pub use direct::{Direct, Kind};
 pub use error::Error;
 pub use files::Files;
 pub use published::Published;
-pub use summary::{Bytes, Changed, Locked, Moved, Proven, Summary};
+pub use summary::{Bytes, Catalogue, Changed, Locked, Moved, Proven, Summary};
 
 /// What is asked.
 pub struct Question<'a> {
@@ -60,6 +60,8 @@ pub struct Plan {
     pub passed_over: Vec<Published>,
     /// What is named in the manifest or a configuration, with what it is and would be.
     pub direct: Vec<Direct>,
+    /// Systems that the lock has, and that are not wanted any more.
+    pub lost_systems: BTreeSet<System>,
     /// What the manifest wants and the lock does not have, whatever is newer: one line each.
     pub outdated: Vec<String>,
     /// What keeps its version.
@@ -102,14 +104,9 @@ impl Question<'_> {
             frozen: &frozen,
         };
         let direct = direct.ask().await?;
-        let mut outdated = self.as_locked().missing_from(self.lock);
-        outdated.extend(
-            self.lock
-                .systems
-                .keys()
-                .filter(|system| !self.systems.contains(system))
-                .map(|system| format!("{system} is in the lock, and is not wanted any more")),
-        );
+        let outdated = self.as_locked().missing_from(self.lock);
+        let unwanted = |system: &&System| !self.systems.contains(system);
+        let lost_systems = self.lock.systems.keys().filter(unwanted).copied().collect();
         Ok(Plan {
             from,
             to,
@@ -117,6 +114,7 @@ impl Question<'_> {
             before: self.before,
             passed_over,
             direct,
+            lost_systems,
             outdated,
             frozen,
             freeze: self.freeze,
@@ -136,7 +134,8 @@ impl Question<'_> {
 impl Plan {
     /// Whether anything would move.
     pub fn moves(&self) -> bool {
-        self.from != self.to || !self.outdated.is_empty() || self.direct.iter().any(Direct::moves)
+        let is_as_wanted = self.outdated.is_empty() && self.lost_systems.is_empty();
+        self.from != self.to || !is_as_wanted || self.direct.iter().any(Direct::moves)
     }
 }
 

@@ -15,6 +15,10 @@ pub struct Summary {
     pub opencode: Changed<Version>,
     /// The systems of the new lock.
     pub systems: BTreeSet<System>,
+    /// Systems that the old lock had.
+    pub lost_systems: BTreeSet<System>,
+    /// Systems that it did not have.
+    pub new_systems: BTreeSet<System>,
     /// Resolved as of the end of this day.
     pub before: Option<Date>,
     /// Whether anything moves.
@@ -67,14 +71,26 @@ pub struct Locked {
     pub models: Changed<u64>,
     /// How many providers they are of.
     pub providers: Changed<usize>,
-    /// Whether the catalogue of models is another one.
-    pub is_catalogue_new: bool,
+    /// Whose catalogue of models serves.
+    pub catalogue: Catalogue,
     /// How many pinned packages are in which state of signature.
     pub signatures: Changed<BTreeMap<String, usize>>,
     /// Packages that were there before in another state of signature: name, and what was and is said.
     pub signatures_changed: BTreeMap<String, Changed<String>>,
     /// Packages whose scripts of installation are not run, and that were not there before.
     pub new_scripts: Vec<String>,
+}
+
+/// Whose catalogue of models serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Catalogue {
+    /// The one inside OpenCode: none is pinned.
+    Opencode,
+    /// The one that was pinned before.
+    Same,
+    /// Another one is pinned.
+    New,
 }
 
 /// Sizes in bytes.
@@ -108,8 +124,15 @@ pub struct Proven {
 
 impl Summary {
     /// What a plan would do.
-    pub fn planned(plan: &Plan) -> Self {
+    pub fn planned(plan: &Plan, old: &Lock) -> Self {
         Self {
+            lost_systems: plan.lost_systems.clone(),
+            new_systems: plan
+                .systems
+                .iter()
+                .filter(|system| !old.systems.contains_key(system))
+                .copied()
+                .collect(),
             opencode: Changed { from: plan.from.clone(), to: plan.to.clone() },
             systems: plan.systems.clone(),
             before: plan.before,
@@ -126,7 +149,7 @@ impl Summary {
     /// What came of it.
     pub fn recorded(plan: &Plan, old: &Lock, new: &Lock) -> Self {
         let direct = direct::between(old, new);
-        Self { moves: old != new, direct, locked: Some(Locked::of(old, new)), ..Self::planned(plan) }
+        Self { moves: old != new, direct, locked: Some(Locked::of(old, new)), ..Self::planned(plan, old) }
     }
 }
 
@@ -164,7 +187,11 @@ impl Locked {
             proofs: proofs(old, new),
             models: Changed { from: models(old), to: models(new) },
             providers: Changed { from: old.models.len(), to: new.models.len() },
-            is_catalogue_new: old.catalogue != new.catalogue,
+            catalogue: match &new.catalogue {
+                None => Catalogue::Opencode,
+                catalogue if *catalogue == old.catalogue => Catalogue::Same,
+                Some(_) => Catalogue::New,
+            },
             signatures: Changed { from: old.signature_counts(), to: new.signature_counts() },
             signatures_changed: signatures(old, new),
             new_scripts: scripts(new)
@@ -274,6 +301,8 @@ mod tests {
         assert_eq!(names(&locked.new), ["brand-new"]);
         assert_eq!(locked.other_bytes, [ids[2].to_string()]);
         let nothing = Locked::of(&old, &old);
-        assert!(nothing.moved.is_empty() && nothing.new_hosts.is_empty() && !nothing.is_catalogue_new);
+        assert!(
+            nothing.moved.is_empty() && nothing.new_hosts.is_empty() && nothing.signatures_changed.is_empty()
+        );
     }
 }
