@@ -66,6 +66,9 @@ fn document(release: &Release) -> Value {
     if let Some(tarball) = &release.tarball {
         dist.insert("tarball".to_owned(), tarball.as_str().into());
     }
+    let signatures =
+        release.signatures.iter().map(|signature| json!({"keyid": signature.key, "sig": signature.text}));
+    dist.insert("signatures".to_owned(), signatures.collect());
     document["version"] = release.version.to_string().into();
     document["dist"] = dist.into();
     document
