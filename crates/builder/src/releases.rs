@@ -12,6 +12,7 @@ use replay::registry::Upstream;
 use replay::vendor::Vendor;
 
 use github::Assets;
+use published::Builds;
 pub use published::{Parts, Published, Usable};
 
 use crate::opencode;
@@ -149,7 +150,7 @@ impl Releases {
         systems: &BTreeSet<System>,
     ) -> Result<BTreeMap<System, Artifact>, Error> {
         let parts = Parts { systems: systems.clone(), variants: BTreeSet::new() };
-        Ok(self.all(version, &parts).await?.remove("").unwrap_or_default())
+        Ok(self.all(version, parts.builds()).await?.remove("").unwrap_or_default())
     }
 
     /// The artifact of every variant for every system that it is published for.
@@ -161,20 +162,20 @@ impl Releases {
         version: &Version,
         parts: &Parts,
     ) -> Result<BTreeMap<String, BTreeMap<System, Artifact>>, Error> {
-        let mut found = self.all(version, parts).await?;
-        found.remove("");
-        Ok(found)
+        let mut builds = parts.builds();
+        builds.remove("");
+        self.all(version, builds).await
     }
 
     /// By variant; the release's own build has no name.
     async fn all(
         &self,
         version: &Version,
-        parts: &Parts,
+        builds: Builds<'_>,
     ) -> Result<BTreeMap<String, BTreeMap<System, Artifact>>, Error> {
         let found = match &self.assets {
-            Some(assets) => assets.artifacts(version, parts).await?,
-            None => npm::artifacts(&self.upstream, version, parts).await?,
+            Some(assets) => assets.artifacts(version, builds).await?,
+            None => npm::artifacts(&self.upstream, version, builds).await?,
         };
         for (variant, artifacts) in &found {
             for (system, artifact) in artifacts {

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use url::Url;
 
-use super::{Parts, Published, Usable, npm};
+use super::{Builds, Parts, Published, Usable, npm};
 use crate::github::{self, Asset, GitHub, Release};
 use crate::opencode::{self, Packed};
 use crate::resolve::Error;
@@ -42,9 +42,9 @@ fn asset(release: &Release, system: System, variant: &str) -> Option<(Asset, Pac
     })
 }
 
-fn missing(release: &Release, parts: &Parts) -> Vec<String> {
-    let builds = parts.builds().into_iter();
-    let all = builds.flat_map(|(variant, systems)| systems.into_iter().map(move |system| (system, variant)));
+fn missing(release: &Release, builds: &Builds<'_>) -> Vec<String> {
+    let builds = builds.iter();
+    let all = builds.flat_map(|(variant, systems)| systems.iter().map(move |system| (*system, *variant)));
     let gone = all.filter(|(system, variant)| asset(release, *system, variant).is_none());
     gone.filter_map(|(system, variant)| {
         Some(opencode::release_assets(system, variant).into_iter().next()?.name)
@@ -108,7 +108,7 @@ impl Assets {
     /// The parts of a version that are not there.
     pub(super) async fn missing(&self, version: &Version, parts: &Parts) -> Result<Vec<String>, Error> {
         let mut gone = match self.release(version).await {
-            Ok((_, release)) => missing(&release, parts),
+            Ok((_, release)) => missing(&release, &parts.builds()),
             Err(Error::GitHub(github::Error::Absent { .. })) => vec![format!("the release v{version}")],
             Err(error) => return Err(error),
         };
@@ -122,16 +122,16 @@ impl Assets {
     pub(super) async fn artifacts(
         &self,
         version: &Version,
-        parts: &Parts,
+        builds: Builds<'_>,
     ) -> Result<BTreeMap<String, BTreeMap<System, Artifact>>, Error> {
         let (repository, release) = self.release(version).await?;
-        let missing = missing(&release, parts);
+        let missing = missing(&release, &builds);
         if !missing.is_empty() {
             return Err(Error::NoAsset { repository, version: version.clone(), missing });
         }
         let permits = Arc::new(Semaphore::new(PARALLEL));
         let mut resolving = JoinSet::new();
-        for (variant, systems) in parts.builds() {
+        for (variant, systems) in builds {
             for system in systems {
                 let Some((asset, packed)) = asset(&release, system, variant) else { continue };
                 let one = One {
@@ -200,7 +200,7 @@ impl Assets {
             return None;
         }
         self.remember(&version, github.repository(), &release);
-        Some(Published { version, at: release.at, missing: missing(&release, parts) })
+        Some(Published { version, at: release.at, missing: missing(&release, &parts.builds()) })
     }
 
     /// The same with what the registry has to have, where nothing else is missing.

@@ -6,7 +6,7 @@ use lock::{Artifact, Instant, PackageName, System, Version};
 use replay::registry::{Lookup, Packument, Upstream};
 use tokio::task::JoinSet;
 
-use super::{Parts, Published};
+use super::{Builds, Parts, Published};
 use crate::opencode;
 use crate::resolve::{self, Error};
 
@@ -141,10 +141,10 @@ fn times(packument: Packument) -> BTreeMap<Version, Option<Instant>> {
 pub(super) async fn artifacts(
     upstream: &Upstream,
     version: &Version,
-    parts: &Parts,
+    builds: Builds<'_>,
 ) -> Result<BTreeMap<String, BTreeMap<System, Artifact>>, Error> {
     let mut asking = JoinSet::new();
-    for (variant, systems) in parts.builds() {
+    for (variant, systems) in builds {
         for system in systems {
             let (upstream, version, variant) = (upstream.clone(), version.clone(), variant.to_owned());
             asking.spawn(async move {

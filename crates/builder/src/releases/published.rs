@@ -36,9 +36,12 @@ pub struct Usable {
     pub passed: Vec<Published>,
 }
 
+/// Systems by variant.
+pub(super) type Builds<'a> = BTreeMap<&'a str, Vec<System>>;
+
 impl Parts {
     /// Systems and variants; the release's own build is the variant of no name.
-    pub(super) fn builds(&self) -> BTreeMap<&str, Vec<System>> {
+    pub(super) fn builds(&self) -> Builds<'_> {
         let variants = self.variants.iter().map(String::as_str);
         let builds = std::iter::once("").chain(variants).map(|variant| {
             let made =
