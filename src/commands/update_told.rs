@@ -119,7 +119,12 @@ pub fn markdown(summary: &Summary) -> String {
     match &summary.locked {
         Some(locked) => text.push_str(&locked_told(locked, summary)),
         None if summary.moves => {
-            text.push_str("Nothing was written: this is what metadata says would move.\n\n")
+            for (what, systems) in [("New", &summary.new_systems), ("Lost", &summary.lost_systems)] {
+                for system in systems {
+                    let _infallible = writeln!(text, "{what} system: `{system}`.\n");
+                }
+            }
+            text.push_str("Nothing was written: this is what metadata says would move.\n\n");
         }
         None => {}
     }
