@@ -369,5 +369,6 @@ fn empty_lock(opencode: Version, systems: BTreeMap<System, lock::Artifact>) -> L
         before: None,
         providers: BTreeMap::new(),
         signatures: BTreeMap::new(),
+        attestations: BTreeMap::new(),
     }
 }

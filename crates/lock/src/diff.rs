@@ -55,6 +55,10 @@ pub enum About {
     Signatures,
     /// A package for which the registry vouches otherwise than it did.
     Signature,
+    /// Of how many versions it is attested who built them.
+    Attested,
+    /// A package that others built than before.
+    Attestation,
     /// Another download.
     Download,
     /// A host that is asked for downloads.
@@ -111,6 +115,8 @@ impl About {
             About::Known => "known",
             About::Signatures => "signatures",
             About::Signature => "signature",
+            About::Attested => "attested",
+            About::Attestation => "attestation",
             About::Download => "download",
             About::Host => "host",
             About::Catalogue => "catalogue",
@@ -158,9 +164,29 @@ pub fn diff(old: &Lock, new: &Lock) -> Diff {
         let counts = lock.signature_counts();
         let counts = counts.iter().filter(|_| !lock.signatures.is_empty());
         let counts = counts.map(|(state, count)| About::Signatures.fact(state, count));
-        facts(lock).into_iter().chain(counts).chain(signatures(states)).collect::<Vec<_>>()
+        facts(lock)
+            .into_iter()
+            .chain(counts)
+            .chain(signatures(states))
+            .chain(attested(lock, old, new))
+            .collect::<Vec<_>>()
     });
     compare(old_facts, new_facts)
+}
+
+/// How many versions have an attestation, and, of packages that had one and are still there, who built them where that has changed.
+fn attested(lock: &Lock, old: &Lock, new: &Lock) -> Vec<Fact> {
+    let stays: BTreeSet<PackageName> = new.npm_pins().into_keys().map(|id| id.name).collect();
+    let by = |lock: &Lock, name: &PackageName| -> BTreeSet<String> {
+        let of_name = lock.attestations.iter().filter(|(id, _)| id.name == *name);
+        of_name.map(|(_, by)| by.to_string()).collect()
+    };
+    let had: BTreeSet<&PackageName> = old.attestations.keys().map(|id| &id.name).collect();
+    let moved = had.into_iter().filter(|name| stays.contains(*name) && by(old, name) != by(new, name));
+    let rows =
+        moved.flat_map(|name| by(lock, name).into_iter().map(move |by| About::Attestation.fact(name, by)));
+    let count = lock.attestations.len();
+    rows.chain((count > 0).then(|| About::Attested.fact("", count))).collect()
 }
 
 /// The signatures' states of each package, whatever its versions.

@@ -16,6 +16,7 @@ mod macros;
 mod nearest;
 mod position;
 
+pub mod attestation;
 pub mod date;
 pub mod diff;
 pub mod instant;
@@ -31,6 +32,7 @@ pub mod sri;
 pub mod system;
 pub mod version;
 
+pub use attestation::Attestation;
 pub use command::{Command, Reply};
 pub use date::Date;
 pub use diff::{About, Diff, Fact, Row, compare, diff, facts};
@@ -48,7 +50,8 @@ pub use range::Range;
 pub use rel_path::RelPath;
 pub use repository::Repository;
 pub use signature::{
-    KeyId, PackagePattern, PublicKey, Signature, SignaturePolicy, StatedSignature, Trust, TrustedKey,
+    AttestationPolicy, KeyId, PackagePattern, PublicKey, Signature, SignaturePolicy, StatedSignature, Trust,
+    TrustedKey,
 };
 pub use spec::{Spec, SpecKind, Want};
 pub use sri::{Algorithm, Hasher, Sri};

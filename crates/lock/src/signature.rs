@@ -84,6 +84,17 @@ pub enum SignaturePolicy {
     Require,
 }
 
+/// What is wanted of attestations: who built a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttestationPolicy {
+    /// Those that are stated are asked for and have to be right, and a package that had one keeps having one.
+    #[default]
+    Prefer,
+    /// Nothing is asked, and nothing is said of it.
+    Ignore,
+}
+
 /// The manifest's `[trust]`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Trust {
@@ -91,6 +102,10 @@ pub struct Trust {
     pub signatures: SignaturePolicy,
     /// `unsigned`: packages that may be without, whatever the policy and whatever they were before.
     pub unsigned: Vec<PackagePattern>,
+    /// `attestations`: what is wanted of them.
+    pub attestations: AttestationPolicy,
+    /// `unattested`: packages that may lose their attestation.
+    pub unattested: Vec<PackagePattern>,
     /// `[[trust.keys]]`: keys of other registries than npm's public one.
     pub keys: Vec<TrustedKey>,
 }
@@ -179,6 +194,11 @@ impl Trust {
     /// Whether a package may be without a signature.
     pub fn excepts(&self, name: &PackageName) -> bool {
         self.unsigned.iter().any(|pattern| pattern.includes(name))
+    }
+
+    /// Whether a package may be without an attestation that it had.
+    pub fn excepts_attestation(&self, name: &PackageName) -> bool {
+        self.unattested.iter().any(|pattern| pattern.includes(name))
     }
 }
 

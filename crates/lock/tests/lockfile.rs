@@ -139,9 +139,31 @@ fn a_signature_that_is_lost_or_won_is_told_by_name_and_all_by_number() {
     ~ signature opencode-pty unsigned -> verified SHA256:abc
     ~ signature zod verified SHA256:abc -> unsigned
     ");
+    // Who built what stays, and of how much that is known.
+    let by =
+        |name: &str| lock::Attestation::new(&format!("https://git.example/{name}"), "release.yml").unwrap();
+    let (mut unknown, mut known) = (era_c(), era_c());
+    unknown.attestations.insert(id("zod@4.1.8"), by("zod"));
+    known.attestations.insert(id("zod@4.1.8"), by("thief"));
+    known.attestations.insert(id("opencode-pty@0.1.3"), by("pty"));
+    insta::assert_snapshot!(diff(&unknown, &known).lines().join("\n"), @r"
+    ~ attested 1 -> 2
+    ~ attestation zod https://git.example/zod release.yml -> https://git.example/thief release.yml
+    ");
     // A lock of before says nothing of signatures, and what is asked of it then is told in numbers.
     insta::assert_snapshot!(diff(&era_c(), &old).lines().join("\n"), @r"
     + signatures unsigned 5
     + signatures verified SHA256:abc 1
     ");
+}
+
+#[test]
+fn an_attestation_is_expected_where_one_was_and_of_what_follows_it() {
+    let mut lock = era_c();
+    let id = |text: &str| text.parse().unwrap();
+    let by = lock::Attestation::new("https://git.example/zod", "release.yml").unwrap();
+    lock.attestations.insert(id("zod@4.1.8"), by);
+    assert!(lock.expects_attestation(&id("zod@4.1.8")) && lock.expects_attestation(&id("zod@4.2.0")));
+    assert!(!lock.expects_attestation(&id("zod@3.25.0")), "an older line");
+    assert!(!lock.expects_attestation(&id("opencode-pty@0.1.3")), "another package");
 }

@@ -274,10 +274,17 @@ fn any_lock() -> impl Strategy<Value = Lock> {
                     before,
                     providers,
                     signatures: BTreeMap::new(),
+                    attestations: BTreeMap::new(),
                 };
                 let pinned: Vec<PackageId> = lock.npm_pins().into_keys().collect();
                 let stated = pinned.into_iter().zip(states);
                 lock.signatures = stated.filter_map(|(id, state)| Some((id, state?))).collect();
+                // Every other one, so that some have an attestation and some have none.
+                let built = |id: PackageId| {
+                    let by = lock::Attestation::new("https://git.example/acme/tool", ".ci/release.yml");
+                    (id, by.unwrap())
+                };
+                lock.attestations = lock.npm_pins().into_keys().step_by(2).map(built).collect();
                 lock.retain_referenced();
                 lock
             },

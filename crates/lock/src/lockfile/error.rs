@@ -1,7 +1,7 @@
 //! What can be wrong with a lock's text. Owns the problems, their codes and hints; never prints one.
 
 use crate::{
-    date, https_url,
+    attestation, date, https_url,
     lockfile::{FieldError, FillError, exercise::ExerciseNameError},
     package::{self, PackageId},
     position::Position,
@@ -183,7 +183,7 @@ pub enum Problem {
         /// The package.
         id: PackageId,
     },
-    /// A signature's state of what is not pinned from a registry.
+    /// A signature's state, or an attestation, of what is not pinned from a registry.
     #[error("no package or artifact of a registry is pinned as `{id}`")]
     SignatureOfNothing {
         /// The package.
@@ -236,6 +236,9 @@ pub enum WordError {
     /// A path.
     #[error(transparent)]
     Path(#[from] rel_path::Error),
+    /// An attestation.
+    #[error(transparent)]
+    Attestation(#[from] attestation::Error),
     /// A signature's state.
     #[error(transparent)]
     Signature(#[from] signature::Error),

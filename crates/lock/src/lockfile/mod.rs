@@ -23,6 +23,7 @@ pub use fill::{Fill, FillError, FillRoot};
 pub use package_manifest::{Field, FieldError, PackageManifest, manifest_fields};
 
 use crate::{
+    attestation::Attestation,
     date::Date,
     https_url::HttpsUrl,
     package::{PackageId, PackageName},
@@ -79,6 +80,8 @@ pub struct Lock {
     pub providers: BTreeMap<String, BTreeSet<String>>,
     /// Whether the registry vouched for what is pinned of it, see [`Lock::npm_pins`]. What is not in here was never asked.
     pub signatures: BTreeMap<PackageId, Signature>,
+    /// Who built what is pinned, of those versions whose attestation was verified.
+    pub attestations: BTreeMap<PackageId, Attestation>,
 }
 
 /// A release artifact, of OpenCode's or of a program that it starts, for one system.
@@ -265,6 +268,7 @@ impl Lock {
         self.known.retain(|id, _| named.contains(id));
         let pinned: BTreeSet<PackageId> = self.npm_pins().into_keys().collect();
         self.signatures.retain(|id, _| pinned.contains(id));
+        self.attestations.retain(|id, _| pinned.contains(id));
     }
 
     /// Every version of an npm package whose bytes are pinned: packages, and artifacts that a registry publishes.

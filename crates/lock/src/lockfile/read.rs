@@ -64,6 +64,7 @@ fn read(root: Node) -> Outcome<Lock> {
         "before",
         "providers",
         "signatures",
+        "attestations",
     ];
     let record = Record::of(&root, "the lock", &keys)?;
     let catalogue = record.required("catalogue")?;
@@ -113,10 +114,19 @@ fn read(root: Node) -> Outcome<Lock> {
             Ok((plain(&key.text, key.at, "the provider")?, sdks(node)?))
         })?,
         signatures: BTreeMap::new(),
+        attestations: BTreeMap::new(),
     };
     if let Some(node) = record.optional("signatures") {
         lock.signatures = signatures(node, &lock)?;
     }
+    let pinned: BTreeSet<PackageId> = lock.npm_pins().into_keys().collect();
+    lock.attestations = optional_map(record.optional("attestations"), "`attestations`", |key, node| {
+        let id: PackageId = key_word(key, "the package's id")?;
+        if !pinned.contains(&id) {
+            return fault(key.at, Problem::SignatureOfNothing { id });
+        }
+        Ok((id, word(node, "the attestation")?))
+    })?;
     check::check(&root, &lock)?;
     Ok(lock)
 }

@@ -61,6 +61,11 @@ pub(super) fn render(lock: &Lock) -> String {
         if !lock.signatures.is_empty() {
             page.record("signatures", |page| signatures(page, lock));
         }
+        if !lock.attestations.is_empty() {
+            page.record("attestations", |page| {
+                lock.attestations.iter().for_each(|(id, attestation)| page.text(id, attestation));
+            });
+        }
     });
     page.text.push('\n');
     page.text

@@ -8,18 +8,26 @@ use crate::{
         Problem,
         read::{Outcome, Value, fault, known_keys, string, strings, wrong_type},
     },
-    signature::{Error, KeyId, PackagePattern, PublicKey, SignaturePolicy, Trust, TrustedKey},
+    signature::{
+        AttestationPolicy, Error, KeyId, PackagePattern, PublicKey, SignaturePolicy, Trust, TrustedKey,
+    },
 };
 
 pub(super) fn trust(value: &Value<'_>) -> Outcome<Trust> {
     let DeValue::Table(table) = value.get_ref() else { return wrong_type(value, "trust", "a table") };
-    known_keys(table, "trust", &["signatures", "unsigned", "keys"])?;
+    known_keys(table, "trust", &["signatures", "unsigned", "attestations", "unattested", "keys"])?;
     let mut trust = Trust::default();
     if let Some(value) = table.get("signatures") {
         trust.signatures = policy(value)?;
     }
     if let Some(value) = table.get("unsigned") {
         trust.unsigned = patterns(value, "trust.unsigned")?;
+    }
+    if let Some(value) = table.get("attestations") {
+        trust.attestations = attestations(value)?;
+    }
+    if let Some(value) = table.get("unattested") {
+        trust.unattested = patterns(value, "trust.unattested")?;
     }
     if let Some(value) = table.get("keys") {
         let DeValue::Array(items) = value.get_ref() else {
@@ -37,6 +45,17 @@ fn policy(value: &Value<'_>) -> Outcome<SignaturePolicy> {
         other => fault(
             value.span().start,
             Problem::Unknown { key: "trust.signatures", found: other.to_owned(), known: "prefer, require" },
+        ),
+    }
+}
+
+fn attestations(value: &Value<'_>) -> Outcome<AttestationPolicy> {
+    match string(value, "trust.attestations")? {
+        "prefer" => Ok(AttestationPolicy::Prefer),
+        "ignore" => Ok(AttestationPolicy::Ignore),
+        other => fault(
+            value.span().start,
+            Problem::Unknown { key: "trust.attestations", found: other.to_owned(), known: "prefer, ignore" },
         ),
     }
 }
