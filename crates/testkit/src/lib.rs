@@ -9,6 +9,7 @@
     reason = "a test stops at the first surprise, and says what it is doing"
 )]
 
+pub mod attesting;
 pub mod cli;
 pub mod desk;
 pub mod github;

@@ -16,6 +16,9 @@ use serde_json::{Value, json};
 /// What stands before the coordinates in the DER form of a public key of P-256, in base64.
 const DER_START: &str = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE";
 
+/// Where documents of attestations are, as at npm's.
+const ATTESTATIONS: &str = "-/npm/v1/attestations/";
+
 /// Size of every tarball, in bytes.
 const SIZE: u64 = 1000;
 
@@ -36,6 +39,10 @@ pub struct Published {
     pub time: Option<String>,
     /// Why it should not be used.
     pub deprecated: Option<String>,
+    /// The document of its attestations.
+    pub attestations: Option<Value>,
+    /// Where that is said to be; where it is, if nothing else is said.
+    pub attested_at: Option<String>,
 }
 
 /// The registry. It answers as long as the test runs.
@@ -46,6 +53,7 @@ pub struct SigningRegistry {
 
 #[derive(Default)]
 struct Inner {
+    url: String,
     published: BTreeMap<PackageId, Published>,
     asked: Vec<String>,
 }
@@ -112,7 +120,7 @@ impl SigningRegistry {
     pub fn of(lock: &Lock, signer: &Signer) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("listen on loopback");
         let url = format!("http://{}/", listener.local_addr().expect("ask for the own address"));
-        let inner = Arc::new(Mutex::new(Inner::default()));
+        let inner = Arc::new(Mutex::new(Inner { url: url.clone(), ..Inner::default() }));
         let served = Arc::clone(&inner);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -140,6 +148,8 @@ impl SigningRegistry {
             signatures: vec![signer.sign(&format!("{id}:{integrity}"))],
             time: Some("2026-01-31T12:00:00.000Z".to_owned()),
             deprecated: None,
+            attestations: None,
+            attested_at: None,
         };
         self.lock().published.insert(id.clone(), published);
     }
@@ -166,7 +176,7 @@ impl SigningRegistry {
 }
 
 impl Published {
-    fn document(&self, id: &PackageId) -> Value {
+    fn document(&self, id: &PackageId, url: &str) -> Value {
         let signatures: Vec<Value> =
             self.signatures.iter().map(|(key, text)| json!({"keyid": key, "sig": text})).collect();
         let mut document = json!({
@@ -174,6 +184,10 @@ impl Published {
             "version": id.version.to_string(),
             "dist": {"integrity": self.integrity, "signatures": signatures},
         });
+        if self.attestations.is_some() {
+            let own = format!("{url}{ATTESTATIONS}{id}");
+            document["dist"]["attestations"] = json!({"url": self.attested_at.as_ref().unwrap_or(&own)});
+        }
         if let Some(text) = &self.deprecated {
             document["deprecated"] = json!(text);
         }
@@ -188,13 +202,17 @@ impl Inner {
             let name = name.to_owned();
             self.published.iter().filter(move |(id, _)| id.name.as_str() == name)
         };
+        if let Some(id) = path.strip_prefix(ATTESTATIONS) {
+            return self.published.get(&id.parse().ok()?)?.attestations.clone();
+        }
         if let Some((name, version)) = path.rsplit_once('/')
             && let Some((id, found)) = of_name(name).find(|(id, _)| id.version.to_string() == version)
         {
-            return Some(found.document(id));
+            return Some(found.document(id, &self.url));
         }
-        let versions: serde_json::Map<_, _> =
-            of_name(&path).map(|(id, found)| (id.version.to_string(), found.document(id))).collect();
+        let versions: serde_json::Map<_, _> = of_name(&path)
+            .map(|(id, found)| (id.version.to_string(), found.document(id, &self.url)))
+            .collect();
         let times = of_name(&path)
             .filter_map(|(id, found)| Some((id.version.to_string(), json!(found.time.as_ref()?))));
         let times: serde_json::Map<_, _> = times.collect();
