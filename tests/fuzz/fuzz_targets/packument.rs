@@ -69,6 +69,9 @@ fn document(release: &Release) -> Value {
     let signatures =
         release.signatures.iter().map(|signature| json!({"keyid": signature.key, "sig": signature.text}));
     dist.insert("signatures".to_owned(), signatures.collect());
+    if let Some(url) = &release.attestations {
+        dist.insert("attestations".to_owned(), json!({"url": url.as_str()}));
+    }
     document["version"] = release.version.to_string().into();
     document["dist"] = dist.into();
     document

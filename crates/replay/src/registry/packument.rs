@@ -24,6 +24,9 @@ const MAX_SIGNATURES: usize = 8;
 /// Longest key's name or signature that is kept, in bytes. A signature of P-256 has 96, a key's name at npm's 50.
 const MAX_SIGNATURE: usize = 256;
 
+/// Longest address of attestations that is kept, in bytes; npm's have a hundred and the package's name.
+const MAX_ADDRESS: usize = 2048;
+
 /// Everything a registry says about a package, as far as it matters for resolving.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Packument {
@@ -51,6 +54,8 @@ pub struct Release {
     pub tarball: Option<Url>,
     /// The registry's signatures over name, version and integrity, as it states them: nothing here has looked at one.
     pub signatures: Vec<StatedSignature>,
+    /// Where it says that a document of the version's attestations is; on any host.
+    pub attestations: Option<Url>,
 }
 
 impl Release {
@@ -67,6 +72,7 @@ impl Release {
             integrity: text(dist, "integrity").and_then(|sri| sri.parse().ok()),
             tarball: tarball.filter(|url| matches!(url.scheme(), "http" | "https")),
             signatures: signatures(dist),
+            attestations: dist.get("attestations").and_then(attestations),
         })
     }
 
@@ -87,6 +93,14 @@ fn signatures(dist: &Value) -> Vec<StatedSignature> {
     stated
         .filter_map(|one| Some(StatedSignature { key: text(one, "keyid")?, text: text(one, "sig")? }))
         .collect()
+}
+
+/// Of what says that there is provenance, as npm's registry does; addresses that are longer than any are dropped.
+fn attestations(stated: &Value) -> Option<Url> {
+    let short = |url: &str| url.len() <= MAX_ADDRESS;
+    let url = stated.get("url")?.as_str().filter(|url| short(url))?;
+    // As it is written down it may be longer than it was.
+    Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https") && short(url.as_str()))
 }
 
 fn manifest(document: &Value) -> Value {
@@ -193,7 +207,9 @@ impl<'de> Deserialize<'de> for Versions {
                     if let Some(release) =
                         Release::parse(&document).filter(|release| release.version.to_string() == key)
                     {
-                        kept += values(&release.manifest) + release.signatures.len();
+                        kept += values(&release.manifest)
+                            + release.signatures.len()
+                            + usize::from(release.attestations.is_some());
                         if kept > MAX_KEPT {
                             return Err(A::Error::custom(format!(
                                 "all versions together have more than {MAX_KEPT} dependencies"
@@ -253,6 +269,28 @@ mod tests {
         assert_eq!(of(json!(vec![good.clone(); 100])).len(), MAX_SIGNATURES);
         assert_eq!(of(json!([{"keyid": "a", "sig": "x".repeat(MAX_SIGNATURE + 1)}])), []);
         assert_eq!(of(json!({"0": good})), []);
+    }
+
+    #[test]
+    fn attestations_are_at_an_address_of_the_web() {
+        let of = |attestations: Value| {
+            let dist = json!({"attestations": attestations});
+            let release = Release::parse(&json!({"version": "1.0.0", "dist": dist})).unwrap();
+            release.attestations.map(String::from)
+        };
+        let good = "https://npm.example/-/npm/v1/attestations/a@1.0.0";
+        assert_eq!(of(json!({"url": good, "provenance": {}})).as_deref(), Some(good));
+        let long = format!("{good}{}", "x".repeat(MAX_ADDRESS));
+        for bad in [
+            json!(null),
+            json!([]),
+            json!({}),
+            json!({"url": 1}),
+            json!({"url": "file:///a"}),
+            json!({"url": long}),
+        ] {
+            assert_eq!(of(bad.clone()), None, "{bad}");
+        }
     }
 
     #[test]

@@ -91,6 +91,26 @@ async fn a_credential_is_sent_to_its_own_registry_and_never_along_a_redirect() {
 }
 
 #[tokio::test]
+async fn attestations_are_asked_of_the_registry_itself_and_of_nobody_else() {
+    let other = Fake::start(|_, _| Reply::new(200, "{}"));
+    let target = other.url();
+    let fake = Fake::start(move |seen, _| match (seen.path.as_str(), seen.authorization.as_deref()) {
+        ("/near", Some("Bearer secret")) => Reply::new(302, "").header("location", "/there"),
+        ("/there", Some("Bearer secret")) => Reply::new(200, r#"{"attestations":[]}"#),
+        ("/far", _) => Reply::new(302, "").header("location", &target),
+        _ => Reply::new(404, ""),
+    });
+    let upstream = upstream(&format!("registry={}\n//{}/:_authToken=secret\n", fake.url(), fake.authority));
+    let near = |path: &str| url::Url::parse(&fake.url()).unwrap().join(path).unwrap();
+    let ask = async |url: &url::Url| upstream.attestations(&name("a"), url).await.unwrap();
+    assert_eq!(ask(&near("near")).await, Lookup::Found(json!({"attestations": []})));
+    for absent in [near("far"), near("gone"), url::Url::parse(&other.url()).unwrap()] {
+        assert_eq!(ask(&absent).await, Lookup::Absent { status: 404 }, "{absent}");
+    }
+    assert!(other.seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn redirects_that_lead_nowhere_are_errors() {
     for location in ["/a", "file:///etc/passwd", "http://"] {
         let fake = Fake::start(move |_, _| Reply::new(302, "").header("location", location));

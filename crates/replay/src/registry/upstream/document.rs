@@ -61,6 +61,7 @@ impl Upstream {
             limit: Some(limit),
             mark: known.map(|known| &known.mark),
             is_api: true,
+            stays: false,
         };
         let mut response = self.follow(&ask).await?;
         let (status, headers) = (response.status(), response.headers().clone());

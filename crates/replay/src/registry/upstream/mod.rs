@@ -42,6 +42,8 @@ pub use ways::{Way, Ways};
 pub const MAX_PACKUMENT: u64 = 256 * 1024 * 1024;
 /// Largest single-version document, in bytes. Read-mes are in it.
 pub const MAX_VERSION: u64 = 32 * 1024 * 1024;
+/// Largest document of attestations, in bytes. npm's have some 15 kB for two.
+pub const MAX_ATTESTATIONS: u64 = 1024 * 1024;
 /// Largest tarball or other download, in bytes.
 pub const MAX_DOWNLOAD: u64 = 1024 * 1024 * 1024;
 
@@ -292,6 +294,22 @@ impl Upstream {
             self.known.put(id, release);
         }
         Ok(answer)
+    }
+
+    /// What the registry of a package has at `url`, where it says that attestations are. Only the registry itself is asked: what another
+    /// host has, by name or by redirect, is absent.
+    ///
+    /// # Errors
+    /// Where the registry cannot be reached, fails, or answers what is no JSON.
+    pub async fn attestations(&self, name: &PackageName, url: &Url) -> Result<Lookup<Value>, Error> {
+        if url.origin() != self.registry(name).origin() {
+            return Ok(Lookup::Absent { status: 404 });
+        }
+        let ask = Ask { stays: true, ..Ask::json(url, MAX_ATTESTATIONS) };
+        match self.ask_json(&ask, |text: &mut dyn Read| serde_json::from_reader(text)).await {
+            Err(Error::Redirect { .. }) => Ok(Lookup::Absent { status: 404 }),
+            answer => answer,
+        }
     }
 
     /// Starts the download of a package's tarball at byte `offset`: from the registry's conventional address, else from where the

@@ -38,6 +38,8 @@ pub(crate) struct Ask<'a> {
     pub(crate) mark: Option<&'a HeaderValue>,
     /// Asked of an API that is no registry's, which has credentials of its own.
     pub(crate) is_api: bool,
+    /// Answered by the very host that is asked, or not at all: no redirect leads away from it.
+    pub(crate) stays: bool,
 }
 
 impl<'a> Ask<'a> {
@@ -46,7 +48,16 @@ impl<'a> Ask<'a> {
     }
 
     pub(crate) fn file(url: &'a Url, offset: u64) -> Self {
-        Self { method: Method::GET, url, accept: "*/*", offset, limit: None, mark: None, is_api: false }
+        Self {
+            method: Method::GET,
+            url,
+            accept: "*/*",
+            offset,
+            limit: None,
+            mark: None,
+            is_api: false,
+            stays: false,
+        }
     }
 }
 
@@ -162,6 +173,9 @@ impl Upstream {
                 return Ok(response);
             }
             url = target(&url, &response)?;
+            if ask.stays && url.origin() != ask.url.origin() {
+                break;
+            }
         }
         Err(Error::Redirect { host: host_of(ask.url), path: ask.url.path().to_owned() })
     }
