@@ -58,6 +58,11 @@ fn render(inspection: &Inspection) -> String {
     head.push(line("lock", contents.lock.clone()));
     head.push(line("catalogue", catalogue(contents)));
     head.extend((!contents.signatures.is_empty()).then(|| line("signatures", signatures(contents))));
+    head.extend(
+        contents
+            .attested
+            .map(|number| line("attested", format!("{number} packages, by whom they were built"))),
+    );
     text.push_str(&ui::table(&head));
     text.push_str("\nsizes\n");
     let sizes: Vec<_> =

@@ -143,10 +143,14 @@ async fn recheck(
             report.signatures.iter().map(|(state, number)| format!("{number} {state}")).collect();
         let found = report.findings.len();
         place.ui().talk(&format!(
-            "{}: {} pinned versions asked about, {found} not as they should be; {}",
+            "{}: {} pinned versions asked about, {found} not as they should be; {}{}",
             place.lock_path().display(),
             report.asked,
-            states.join(", ")
+            states.join(", "),
+            match report.attested {
+                0 => String::new(),
+                number => format!("; of {number} it is attested who built them"),
+            }
         ));
     }
     Ok(if report.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })

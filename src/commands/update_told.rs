@@ -278,6 +278,16 @@ fn notable(locked: &Locked, summary: &Summary) -> Vec<String> {
     for (name, state) in &locked.signatures_changed {
         lines.push(format!("**The signature of {} is not as it was:** {}.", code(name), arrow(state)));
     }
+    for (name, by) in &locked.builders_changed {
+        let [from, to] = [&by.from, &by.to].map(|by| by.as_deref().map_or_else(|| "nobody".to_owned(), code));
+        lines.push(format!(
+            "**Others than before are attested to have built {}:** {from} → {to}.",
+            code(name)
+        ));
+    }
+    if locked.attested.from + locked.attested.to > 0 {
+        lines.push(format!("Packages of which it is attested who built them: {}.", arrow(&locked.attested)));
+    }
     lines.push(format!("Signatures of packages: {}.", states(&locked.signatures.to)));
     let models = match locked.catalogue {
         Catalogue::Opencode => "The catalogue of models is the one inside OpenCode",

@@ -12,6 +12,7 @@ use crate::{Case, case};
 /// The module's cases.
 pub const CASES: &[Case] = &[
     case("what_is_pinned_is_rechecked", what_is_pinned_is_rechecked),
+    case("who_built_a_package_is_rechecked", who_built_a_package_is_rechecked),
     case("keys_end_and_are_rotated", keys_end_and_are_rotated),
     case("nothing_is_locked_that_is_not_believed", nothing_is_locked_that_is_not_believed),
     case("the_registry_of_this_machine_is_rechecked", the_registry_of_this_machine_is_rechecked),
@@ -19,6 +20,13 @@ pub const CASES: &[Case] = &[
 
 /// Six versions of a registry's: two artifacts and four packages.
 const LOCK: &str = include_str!("../../fixtures/lock/era-c/lock.json");
+
+/// Real provenance of npm's, and what it is of (`trust::attestation`'s tests say where it is from).
+const PROVENANCE: &str = include_str!("../../crates/trust/src/attestation/sigstore-2.0.0.json");
+const BUILT: (&str, &str) = (
+    "sigstore@2.0.0",
+    "sha512-RtTi90xIdzFmQAAKb9+Ki1nx4IR2Z5c+mFn3dN0xuPHgk3gTt3f7ZqKsZ9UFQP40ZAlm7un8LMyjhwgrTIXNPA==",
+);
 
 /// A user with that lock.
 struct User {
@@ -162,6 +170,55 @@ fn what_is_pinned_is_rechecked() {
     user.trust(&format!("signatures = \"require\"\nunsigned = {:?}", user.names()), &[], None);
     assert_eq!(user.found(&zod), "nothing");
     assert!(!user.run(&["lock", "--check"]).stdout.contains("signatures are required"));
+}
+
+fn who_built_a_package_is_rechecked() {
+    let mut user = User::new();
+    let (zod, built) = (id("zod@4.1.8"), id(BUILT.0));
+    let mut package = user.lock.packages[&zod].clone();
+    package.integrity = BUILT.1.parse().unwrap();
+    user.lock.packages.insert(built.clone(), package);
+    let with_zod =
+        user.lock.exercises.values_mut().find(|exercise| exercise.packages.contains(&zod)).unwrap();
+    with_zod.packages.insert(built.clone());
+    let verified = user.lock.signatures[&zod].clone();
+    user.lock.signatures.insert(built.clone(), verified);
+    user.write_lock(&user.lock);
+    user.trust("", &[&user.signer], None);
+    user.registry.publish(&built, BUILT.1, &user.signer);
+    let real: serde_json::Value = serde_json::from_str(PROVENANCE).unwrap();
+    let state = |of: &PackageId, document: Option<&serde_json::Value>| {
+        user.registry.change(|id, published| {
+            if id == of {
+                published.attestations = document.cloned();
+            }
+        });
+    };
+    state(&built, Some(&real));
+    let ran = user.run(&["lock", "--recheck"]);
+    assert!(ran.code == Some(0) && ran.stderr.contains("of 1 it is attested who built them"), "{ran:?}");
+    let asked = user.registry.asked();
+    assert_eq!(asked.len(), 8, "a document for each of seven, and one of attestations: {asked:?}");
+
+    let mut forged = real.clone();
+    forged["attestations"][0]["bundle"]["dsseEnvelope"]["signatures"][0]["sig"] = "AAAA".into();
+    state(&built, Some(&forged));
+    assert_eq!(user.found(&built), "attestation-forged");
+    state(&built, None);
+    assert_eq!(user.found(&built), "nothing", "nobody had said that it has one");
+    state(&zod, Some(&real));
+    assert_eq!(user.found(&zod), "attestation-of-other-bytes");
+    state(&zod, None);
+
+    let mut attested = user.lock.clone();
+    let by = lock::Attestation::new("https://git.example/zod", "release.yml").unwrap();
+    attested.attestations.insert(zod.clone(), by);
+    user.write_lock(&attested);
+    assert_eq!(user.found(&zod), "attestation-lost");
+    user.trust("unattested = [\"zod\"]", &[&user.signer], None);
+    assert_eq!(user.found(&zod), "nothing");
+    user.trust("attestations = \"ignore\"", &[&user.signer], None);
+    assert_eq!(user.found(&zod), "nothing");
 }
 
 fn keys_end_and_are_rotated() {

@@ -43,6 +43,9 @@ pub struct Contents {
     /// For how many of the versions that the lock pins the registry vouched, by state; none where nobody asked.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub signatures: BTreeMap<String, usize>,
+    /// Of how many of them it is attested who built them; none where that is so of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attested: Option<usize>,
 }
 
 /// A program.

@@ -352,6 +352,7 @@ fn describe(root: &Path, parts: &Parts<'_>) -> Result<Contents, Error> {
             true => BTreeMap::new(),
             false => parts.lock.signature_counts(),
         },
+        attested: Some(parts.lock.attestations.len()).filter(|number| *number > 0),
     })
 }
 

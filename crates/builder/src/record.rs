@@ -87,7 +87,7 @@ impl Recording<'_> {
         judge.pins(&lock, self.old, &self.registry.upstream).await?;
         judge.unchanged(&lock);
         judge.notes().for_each(|note| self.progress.event(Event::Note(note)));
-        lock.signatures = judge.finish()?;
+        judge.finish(&mut lock)?;
         lock.retain_referenced();
         Ok(lock)
     }

@@ -1,6 +1,7 @@
-//! What is believed of what a registry states: signatures, and that a pinned version is still what it was. Owns the policy: which
+//! What is believed of what a registry states: signatures, attestations, and that a pinned version is still what it was. Owns the policy: which
 //! verdicts go into a lock, which are told, and which refuse it. Nothing here is asked twice that a lock knows.
 
+mod attested;
 mod recheck;
 mod refusal;
 #[cfg(test)]
@@ -9,9 +10,9 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
-use ::trust::{Claim, Keys, Verdict};
+use ::trust::{Claim, Keys, Sigstore, Verdict};
 use lock::{
-    Artifact, ArtifactSource, Field, Instant, Lock, Package, PackageId, PackageName, Signature,
+    Artifact, ArtifactSource, Attestation, Field, Instant, Lock, Package, PackageId, PackageName, Signature,
     SignaturePolicy, Sri, Trust,
 };
 use replay::registry::{Answer, BaseRecord, Lookup, Release, Upstream};
@@ -51,6 +52,11 @@ pub struct Judge<'a> {
     vouched: BTreeMap<PackageName, Signature>,
     now: Instant,
     states: BTreeMap<PackageId, Signature>,
+    sigstore: Sigstore,
+    /// What was seen, and whose attestations nobody has looked at yet.
+    unattested: BTreeMap<PackageId, attested::Asked>,
+    /// Those that were looked at: who built it, where that is attested.
+    attested: BTreeMap<PackageId, Option<Attestation>>,
     /// By what a lock calls it: `name@version`, or an artifact's source.
     refusals: BTreeMap<String, Reason>,
     notes: BTreeSet<String>,
@@ -71,6 +77,9 @@ impl<'a> Judge<'a> {
             vouched: locked.into_iter().flat_map(|lock| &lock.signatures).filter_map(vouched).collect(),
             now: now(),
             states: BTreeMap::new(),
+            sigstore: Sigstore::public(),
+            unattested: BTreeMap::new(),
+            attested: BTreeMap::new(),
             refusals: BTreeMap::new(),
             notes: BTreeSet::new(),
         }
@@ -104,6 +113,7 @@ impl<'a> Judge<'a> {
             return;
         }
         self.deprecated(id, release);
+        self.attestations_are_at(id, pinned, release.attestations.as_ref());
         if self.states.contains_key(id) {
             return;
         }
@@ -192,6 +202,7 @@ impl<'a> Judge<'a> {
             let is_kept = kept.get(&id) == Some(&pinned);
             let is_enough = matches!(state, Some(Signature::Verified { .. })) || !self.is_required(&id.name);
             if is_kept && is_enough {
+                self.keep_attestation(&id, old);
                 self.states.extend(state.map(|state| (id, state.clone())));
             } else {
                 ask.insert(id, pinned.clone());
@@ -229,7 +240,7 @@ impl<'a> Judge<'a> {
                     (id, pinned, stated)
                 });
             }
-            let Some(done) = asking.join_next().await else { return Ok(()) };
+            let Some(done) = asking.join_next().await else { return self.attest(upstream).await };
             let (id, pinned, stated) = done.map_err(|_| resolve::Error::Worker)?;
             match stated? {
                 Stated::There { release, published } => {
@@ -277,13 +288,15 @@ impl<'a> Judge<'a> {
         Err(Error { refusals: self.refusals.iter().map(refusal).collect() })
     }
 
-    /// The states of all that was judged.
+    /// Writes what was judged into a lock.
     ///
     /// # Errors
     /// As [`Self::check`].
-    pub fn finish(self) -> Result<BTreeMap<PackageId, Signature>, Error> {
+    pub fn finish(self, lock: &mut Lock) -> Result<(), Error> {
         self.check()?;
-        Ok(self.states)
+        lock.signatures = self.states;
+        lock.attestations = self.attested.into_iter().filter_map(|(id, by)| Some((id, by?))).collect();
+        Ok(())
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Report {
     pub asked: usize,
     /// How many of those that are as they were are of each state.
     pub signatures: BTreeMap<String, usize>,
+    /// Of how many of them it is attested who built them.
+    pub attested: usize,
     /// Those that are not as they were, or not as the policy wants them.
     pub findings: Vec<Finding>,
     /// What else there is to tell.
@@ -64,6 +66,13 @@ impl Recheck<'_> {
             *signatures.entry(state.to_string()).or_default() += 1;
         }
         let findings = judge.refusals.iter().map(finding).collect();
-        Ok(Report { asked, signatures, findings, notes: judge.notes().map(str::to_owned).collect() })
+        let attested = judge.attested.values().flatten().count();
+        Ok(Report {
+            asked,
+            signatures,
+            attested,
+            findings,
+            notes: judge.notes().map(str::to_owned).collect(),
+        })
     }
 }

@@ -33,6 +33,18 @@ pub enum Reason {
         /// The key.
         key: String,
     },
+    /// An attestation is stated that is not what it says that it is.
+    AttestationForged {
+        /// Why not.
+        why: &'static str,
+    },
+    /// An attestation is stated that is good, and of something else.
+    AttestationOfOtherBytes {
+        /// Of what.
+        about: String,
+    },
+    /// Nobody attests any more who built it, and the lock that is there says so of the package.
+    AttestationLost,
     /// No signature is stated, and the lock that is there has a verified one for the package.
     Downgraded {
         /// What the lock says.
@@ -78,6 +90,9 @@ impl Reason {
         match self {
             Self::Changed { .. } => "pin-changed-upstream",
             Self::Forged { .. } => "signature-forged",
+            Self::AttestationForged { .. } => "attestation-forged",
+            Self::AttestationOfOtherBytes { .. } => "attestation-of-other-bytes",
+            Self::AttestationLost => "attestation-lost",
             Self::Downgraded { .. } => "signature-downgraded",
             Self::Expired { .. } => "signature-expired",
             Self::UnknownKey { .. } => "signature-key-unknown",
@@ -94,6 +109,11 @@ impl Reason {
                 "the registry states other bytes under the same version than the lock has"
             }
             Self::Forged { .. } => "the signature is not that of the key whose name it bears",
+            Self::AttestationForged { .. } => "the attestation of who built it is forged",
+            Self::AttestationOfOtherBytes { .. } => "the attestation of who built it is of something else",
+            Self::AttestationLost => {
+                "nothing attests who built it that can be verified, and the lock has an attestation of the package"
+            }
             Self::Downgraded { .. } => "no signature is stated, and the lock has a verified one",
             Self::Expired { .. } => "published after the end of the key that signed it",
             Self::UnknownKey { .. } => "signed with a key that is not trusted for it",
@@ -113,7 +133,9 @@ impl Reason {
             Self::Downgraded { before } => before.clone(),
             Self::Expired { key, until, published } => format!("{key} until {until}, published {published}"),
             Self::Undated { key, until } => format!("{key} until {until}"),
-            Self::Required | Self::Gone => return None,
+            Self::AttestationForged { why } => (*why).to_owned(),
+            Self::AttestationOfOtherBytes { about } => about.clone(),
+            Self::Required | Self::Gone | Self::AttestationLost => return None,
         })
     }
 
@@ -146,6 +168,14 @@ impl Reason {
             }
             Self::Forged { .. } => {
                 "whoever answers has other bytes than were signed, or makes signatures up: ask another registry (--registry)"
+            }
+            Self::AttestationForged { .. } | Self::AttestationOfOtherBytes { .. } => {
+                "whoever answers has other bytes than were built, or makes attestations up: ask another registry (--registry). Where one \
+                 is known to be wrong, [trust] `attestations = \"ignore\"` asks for none"
+            }
+            Self::AttestationLost => {
+                "somebody may have published it by hand, with a stolen token: look at the package's releases. Where that was meant, or the \
+                 registry is one without (--registry), name the package in [trust] `unattested`, or say `attestations = \"ignore\"`"
             }
             Self::Downgraded { .. } => {
                 "ask the registry that the lock was made with (--registry); where the new one serves no signatures and is trusted \

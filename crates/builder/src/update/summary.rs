@@ -77,6 +77,10 @@ pub struct Locked {
     pub signatures: Changed<BTreeMap<String, usize>>,
     /// Packages that were there before in another state of signature: name, and what was and is said.
     pub signatures_changed: BTreeMap<String, Changed<String>>,
+    /// Of how many pinned packages it is attested who built them.
+    pub attested: Changed<usize>,
+    /// Packages that were there before and that others built: name, and who did and does; nobody knows where nothing is said.
+    pub builders_changed: BTreeMap<String, Changed<Option<String>>>,
     /// Packages whose scripts of installation are not run, and that were not there before.
     pub new_scripts: Vec<String>,
 }
@@ -194,6 +198,8 @@ impl Locked {
             },
             signatures: Changed { from: old.signature_counts(), to: new.signature_counts() },
             signatures_changed: signatures(old, new),
+            attested: Changed { from: old.attestations.len(), to: new.attestations.len() },
+            builders_changed: builders(old, new),
             new_scripts: scripts(new)
                 .filter(|name| !scripts(old).any(|before| before == *name))
                 .map(ToString::to_string)
@@ -258,6 +264,12 @@ fn sizes(old: &Lock, new: &Lock) -> BTreeMap<System, Bytes> {
 fn signatures(old: &Lock, new: &Lock) -> BTreeMap<String, Changed<String>> {
     let rows = lock::diff(old, new).rows.into_iter().filter(|row| row.about == About::Signature);
     rows.filter_map(|row| Some((row.name, Changed { from: row.from?, to: row.to? }))).collect()
+}
+
+/// Where a package that stays is attested to be built by others, or by nobody.
+fn builders(old: &Lock, new: &Lock) -> BTreeMap<String, Changed<Option<String>>> {
+    let rows = lock::diff(old, new).rows.into_iter().filter(|row| row.about == About::Attestation);
+    rows.map(|row| (row.name, Changed { from: row.from, to: row.to })).collect()
 }
 
 /// The SDKs of a lock that are packages, and how far they were seen to work.

@@ -115,6 +115,7 @@ impl Stage {
             exercises: Default::default(),
             programs: Default::default(),
             signatures: Default::default(),
+            attested: None,
         };
         self.write(&relative("manifest.json"), &contents.render());
     }
