@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
+use serde_json::{Value, json};
 use testkit::cli::{Place, told};
 use testkit::output::Output;
 
@@ -15,7 +16,8 @@ pub const CASES: &[Case] = &[case("verify", verify)];
 /// `nobody` on every Linux.
 const ORDINARY: u32 = 65534;
 
-/// `verify` finds nothing wrong with the output, without any privilege: no attempt to leave, and every check good.
+/// `verify` finds nothing wrong with the output, on every kind of network and without any privilege: no attempt to leave, and every
+/// check good.
 fn verify() {
     // Not below the target directory, which an ordinary user may not be able to reach.
     let open = fs::Permissions::from_mode(0o755);
@@ -32,13 +34,24 @@ fn verify() {
         let user = ORDINARY.to_string();
         command.args(["--reuid", &user, "--regid", &user, "--clear-groups", "--"]).arg(&cli);
     }
-    command.args(["verify", "--json", "--network", "dropped"]).arg(output.path()).current_dir(&home);
+    command.args(["verify", "--json"]).arg(output.path()).current_dir(&home);
     command.env_clear().env("HOME", &home).env("PATH", testkit::desk::PATH);
     let verified = command.output().unwrap();
     assert!(verified.status.success(), "{}", told(&verified));
-    let report: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
-    assert_eq!(report["attempts"], serde_json::json!([]), "{report:#}");
-    let checks: Vec<_> =
-        report["checks"].as_array().unwrap().iter().map(|check| check["name"].clone()).collect();
-    assert_eq!(checks, ["bytes", "models", "run", "serve", "acp", "tui", "hour"], "{report:#}");
+    let report: Value = serde_json::from_slice(&verified.stdout).unwrap();
+    assert_eq!(report["attempts"], json!([]), "{report:#}");
+    let checks = report["checks"].as_array().unwrap();
+    let steps = |network: &str| -> Vec<_> {
+        let of_network = checks.iter().filter(|check| check["network"] == network);
+        of_network.map(|check| check["name"].as_str().unwrap()).collect()
+    };
+    assert_eq!(steps("none"), ["models", "run", "serve", "acp", "tui"]);
+    assert_eq!(steps("dropped"), steps("none"));
+    assert_eq!(steps("silent"), [steps("none"), vec!["hour"]].concat());
+    assert_eq!(checks[0]["name"], "bytes");
+    assert_eq!(checks.len(), 17, "{report:#}");
+    assert!(checks.iter().all(|check| check["problems"] == json!([])), "{report:#}");
+    assert!(checks.iter().all(|check| check["seconds"].as_f64().unwrap() > 0.0), "{report:#}");
+    let hour = checks.last().unwrap()["summary"].as_str().unwrap();
+    assert!(hour.starts_with("65 minutes, "), "{hour}");
 }

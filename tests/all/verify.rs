@@ -12,7 +12,6 @@ use crate::{Case, case};
 
 /// The module's cases.
 pub const CASES: &[Case] = &[
-    case("what_was_built_leaves_the_network_alone", what_was_built_leaves_the_network_alone),
     case("the_kinds_of_network_are_said", the_kinds_of_network_are_said),
     case("a_missing_package_is_named", a_missing_package_is_named),
     case("a_plugin_that_phones_home_is_named", a_plugin_that_phones_home_is_named),
@@ -48,26 +47,6 @@ const ONE: &str = "--network=none";
 fn verify(site: &Site, arguments: &[&str]) -> Ran {
     let output = Output::shared().path().to_str().unwrap();
     site.run(&[&["verify", output], arguments].concat()).unwrap()
-}
-
-fn what_was_built_leaves_the_network_alone() {
-    let site = Site::empty();
-    let report: Value = serde_json::from_str(&verify(&site, &["--json"]).succeeds()).unwrap();
-    assert_eq!(report["attempts"], json!([]));
-    let checks = report["checks"].as_array().unwrap();
-    let steps = |network: &str| -> Vec<_> {
-        let of_network = checks.iter().filter(|check| check["network"] == network);
-        of_network.map(|check| check["name"].as_str().unwrap()).collect()
-    };
-    assert_eq!(steps("none"), ["models", "run", "serve", "acp", "tui"]);
-    assert_eq!(steps("dropped"), steps("none"));
-    assert_eq!(steps("silent"), [steps("none"), vec!["hour"]].concat());
-    assert_eq!(checks[0]["name"], "bytes");
-    assert_eq!(checks.len(), 17, "{report:#}");
-    assert!(checks.iter().all(|check| check["problems"] == json!([])), "{report:#}");
-    assert!(checks.iter().all(|check| check["seconds"].as_f64().unwrap() > 0.0), "{report:#}");
-    let hour = checks.last().unwrap()["summary"].as_str().unwrap();
-    assert!(hour.starts_with("65 minutes, "), "{hour}");
 }
 
 fn the_kinds_of_network_are_said() {
