@@ -36,7 +36,7 @@ pub use digest::Digest;
 pub use error::{Error, Result};
 pub use nar::{NarHash, nar_hash};
 pub use remove::remove_tree;
-pub use scan::{Entry, Kind, Tree, open_file, scan};
+pub use scan::{Entry, Kind, Tree, open_file, scan, stays_inside};
 pub use search::contains_bytes;
 pub use settle::{Verdict, copy_canonical};
 pub use store::{Staging, Store, StorePath, set_link};

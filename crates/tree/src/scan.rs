@@ -122,7 +122,7 @@ pub(crate) fn locate(root: &Path, path: &Path) -> PathBuf {
 /// Whether a link at `path` (relative to a tree's root) stays inside that tree: `..` only at the
 /// target's beginning, and no more of them than directories above the link. A `..` after a name is
 /// refused since that name may itself be a link, and then `name/..` is not where it seems to be.
-pub(crate) fn stays_inside(path: &Path, target: &Path) -> bool {
+pub fn stays_inside(path: &Path, target: &Path) -> bool {
     let mut above = path.components().count().saturating_sub(1);
     let mut named = false;
     for component in target.components() {

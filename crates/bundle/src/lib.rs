@@ -1,0 +1,45 @@
+//! Bundles: trees, and whatever is needed to use them, as one file for a machine without a network.
+//!
+//! A bundle is a program (or none), then a `tar.zst` that any tar can unpack, then signatures (or none). What the tar holds follows
+//! from an index at its beginning: names, sizes and hashes of everything. The text before it names the hash of every compressed
+//! frame; its own hash is the digest of the whole. Key by key: `docs/BUNDLE.md`.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`header`] | the first text: the hash of each frame, and the digest of the whole |
+//! | [`index`] | which trees there are, for which systems, and what for |
+//! | [`listing`] | what one tree holds, as a text that is the tree's alone |
+//! | `tape` | the tar, of which every byte follows from index and listings |
+//! | [`frame`] | compressing a piece so that the same bytes always come out; patches |
+//! | [`mod@write`], [`read`] | a whole bundle |
+//! | [`restore`] | its trees as directories |
+//! | [`joined`] | a bundle that was cut into several files |
+//! | [`minisign`] | keys and signatures |
+//!
+//! Invariants: no network, no async, nothing printed, no knowledge of OpenCode, no clock, no randomness. Nothing is handed out before
+//! the hash of what it was compressed to was checked; nothing that is read says how much memory is used.
+
+mod error;
+pub mod frame;
+mod hash;
+pub mod header;
+pub mod index;
+pub mod joined;
+pub mod listing;
+pub mod minisign;
+pub mod read;
+pub mod restore;
+mod tape;
+#[cfg(test)]
+mod tests;
+pub mod write;
+
+pub use error::{Error, Result};
+pub use hash::{Hasher, Sha256};
+pub use header::Header;
+pub use index::{Index, Part, Role};
+pub use joined::Joined;
+pub use listing::{Entry, Kind, Listing};
+pub use read::{Bundle, Front, Place, Sink};
+pub use restore::Restoring;
+pub use write::{Contents, Packing, sign, write};

@@ -1,0 +1,426 @@
+//! Reading a bundle: nothing of a frame is unpacked before its hash was checked, and every byte of the tar has to be the one that
+//! index and listings say.
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use blake2::{Blake2b512, Digest as _};
+
+use crate::error::{Doing as _, Error, Result};
+use crate::frame;
+use crate::hash::{Hasher, Sha256};
+use crate::header::{ALIGNMENT, BEFORE, Frame, Header, LONGEST, MAX_STUB, SKIPPED};
+use crate::index::{self, Index, Part};
+use crate::listing::{Kind, Listing};
+use crate::tape::{self, Content, END};
+
+/// The most that index and listings may have, in bytes: some two million files.
+pub const MAX_FRONT: u64 = 256 << 20;
+
+/// The most that is read of signatures, in bytes: one has some 400.
+const LONGEST_SIGNATURES: u64 = 64 * 1024;
+
+/// Bytes read at once where they are only hashed.
+const BUFFER: usize = 256 * 1024;
+
+/// A bundle: what it says at its beginning is known, and nothing else yet.
+#[derive(Debug)]
+pub struct Bundle<R> {
+    from: R,
+    header: Header,
+    /// Bytes of the whole file.
+    length: u64,
+}
+
+/// What a bundle has: index, and the listing of each of its trees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Front {
+    /// Which trees.
+    pub index: Index,
+    /// What each of them holds, in the index's order.
+    pub listings: Vec<Listing>,
+}
+
+/// Where something belongs.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The tree.
+    pub part: &'a Part,
+    /// Which of the index's that is.
+    pub number: usize,
+    /// The path below it; empty for its root.
+    pub path: &'a str,
+}
+
+/// Who is told of what the trees hold, directories before what is in them. All of it comes from bytes whose hash was right; that a file
+/// is what its listing says is known when it ends.
+pub trait Sink {
+    /// A directory.
+    ///
+    /// # Errors
+    /// Whatever ends the reading.
+    fn directory(&mut self, place: Place<'_>) -> tree::Result<()>;
+
+    /// A file; its bytes follow, and then [`Sink::file_ends`].
+    ///
+    /// # Errors
+    /// Whatever ends the reading.
+    fn file(&mut self, place: Place<'_>, size: u64, executable: bool) -> tree::Result<()>;
+
+    /// More bytes of the last file.
+    ///
+    /// # Errors
+    /// Whatever ends the reading.
+    fn content(&mut self, bytes: &[u8]) -> tree::Result<()>;
+
+    /// That was all of the file, and its hash is right.
+    ///
+    /// # Errors
+    /// Whatever ends the reading.
+    fn file_ends(&mut self) -> tree::Result<()>;
+
+    /// A file of the same bytes and mode as one that has come whole.
+    ///
+    /// # Errors
+    /// Whatever ends the reading.
+    fn same(&mut self, place: Place<'_>, first: Place<'_>) -> tree::Result<()>;
+
+    /// A symbolic link that stays in its tree.
+    ///
+    /// # Errors
+    /// Whatever ends the reading.
+    fn link(&mut self, place: Place<'_>, target: &str) -> tree::Result<()>;
+}
+
+impl<R: Read + Seek> Bundle<R> {
+    /// Finds the bundle in a file: at its beginning, or after a program.
+    ///
+    /// # Errors
+    /// [`Error::NoBundle`], [`Error::Newer`], [`Error::Malformed`], [`Error::TooLarge`], [`Error::Truncated`], [`Error::Io`].
+    pub fn open(mut from: R) -> Result<Self> {
+        let length = from.seek(SeekFrom::End(0)).doing("read")?;
+        let mut at = 0;
+        while at <= MAX_STUB.min(length) {
+            if let Some(header) = header_at(&mut from, at, length)? {
+                if header.end() > length {
+                    return Err(Error::Truncated { found: length, wanted: header.end() });
+                }
+                return Ok(Self { from, header, length });
+            }
+            at += ALIGNMENT;
+        }
+        Err(Error::NoBundle)
+    }
+
+    /// What stands at its beginning.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// What signatures are of: BLAKE2b-512 of everything before them. Every hash of the beginning is checked on the way, so that what
+    /// was signed is what this value says, and stays so while it is read.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Truncated`], [`Error::Io`].
+    pub fn check(&mut self) -> Result<[u8; 64]> {
+        let mut whole = Blake2b512::new();
+        let header = self.header.clone();
+        self.from.seek(SeekFrom::Start(0)).doing("read")?;
+        if let Some(stub) = header.stub {
+            let hash = self.hash(stub.size, &mut whole)?;
+            if hash != stub.hash {
+                return Err(Error::Damaged { what: "the program before it", at: 0 });
+            }
+            let mut filling = vec![0; (header.start() - stub.size) as usize];
+            self.exactly(&mut filling)?;
+            if filling.iter().any(|byte| *byte != 0) {
+                return Err(Error::Damaged { what: "what is after its program", at: stub.size });
+            }
+            whole.update(&filling);
+        }
+        let text = before_frames(&header);
+        let mut found = vec![0; text.len()];
+        self.exactly(&mut found)?;
+        if found != text {
+            return Err(Error::Damaged { what: "its first text", at: header.start() });
+        }
+        whole.update(&found);
+        let mut at = header.first_frame();
+        for frame in &header.frames {
+            if self.hash(frame.packed, &mut whole)? != frame.hash {
+                return Err(Error::Damaged { what: "a frame", at });
+            }
+            at += frame.packed;
+        }
+        Ok(whole.finalize().into())
+    }
+
+    /// The signatures that are in the file, as text; empty where there are none. They are of nobody yet.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] where something else follows the trees; [`Error::Io`].
+    pub fn signatures(&mut self) -> Result<String> {
+        let end = self.header.end();
+        let malformed = |reason: &str| Error::malformed("what follows the trees", reason);
+        if self.length == end {
+            return Ok(String::new());
+        }
+        let size = (self.length - end).checked_sub(BEFORE).ok_or_else(|| malformed("no signatures"))?;
+        if size > LONGEST_SIGNATURES {
+            return Err(malformed("more than signatures have"));
+        }
+        self.from.seek(SeekFrom::Start(end)).doing("read")?;
+        let mut before = [0; BEFORE as usize];
+        self.exactly(&mut before)?;
+        let mut text = vec![0; size as usize];
+        self.exactly(&mut text)?;
+        if before[..4] != SKIPPED || before[4..] != (size as u32).to_le_bytes() {
+            return Err(malformed("no signatures"));
+        }
+        String::from_utf8(text).map_err(|_| malformed("signatures that are no text"))
+    }
+
+    /// Index and listings.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Malformed`], [`Error::TooLarge`], [`Error::Io`].
+    pub fn front(&mut self) -> Result<Front> {
+        let (frames, at) = (self.header.front_frames(), self.header.first_frame());
+        let index = self.header.index;
+        let frames = self.header.frames.get(..frames).unwrap_or_default().to_vec();
+        self.from.seek(SeekFrom::Start(at)).doing("read")?;
+        let mut stream =
+            Stream { from: &mut self.from, frames: frames.into_iter(), at, piece: Vec::new(), used: 0 };
+        if index > index::LONGEST {
+            return Err(Error::TooLarge { what: "its index, in bytes", limit: index::LONGEST });
+        }
+        stream.expect(&tape::index_header(index))?;
+        let index = Index::parse(&stream.text(index)?)?;
+        let mut listings = Vec::with_capacity(index.parts.len());
+        for part in &index.parts {
+            stream.expect(&tape::listing_header(part))?;
+            let text = stream.text(part.listing_size)?;
+            if Sha256::of(&text) != part.listing {
+                return Err(Error::malformed("the listing of a tree", "it is not what the index says"));
+            }
+            let listing = Listing::parse(&text)?;
+            if listing.size() != part.size {
+                return Err(Error::malformed("its index", "a tree is of another size than its files"));
+            }
+            listings.push(listing);
+        }
+        stream.end()?;
+        Ok(Front { index, listings })
+    }
+
+    /// Hands out all trees, in one pass.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`], [`Error::Malformed`], [`Error::Io`]; [`Error::Tree`] is what `sink` says. What was handed out before is of no
+    /// use then.
+    pub fn unpack(&mut self, front: &Front, sink: &mut dyn Sink) -> Result<()> {
+        let (first, stub) = (self.header.front_frames(), self.header.stub);
+        let (front_frames, frames) = self.header.frames.split_at(first.min(self.header.frames.len()));
+        let at = self.header.first_frame() + front_frames.iter().map(|frame| frame.packed).sum::<u64>();
+        let frames = frames.to_vec();
+        let stub_bytes = self.stub()?;
+        self.from.seek(SeekFrom::Start(at)).doing("read")?;
+        let mut stream =
+            Stream { from: &mut self.from, frames: frames.into_iter(), at, piece: Vec::new(), used: 0 };
+        for step in tape::steps(&front.listings, stub.map(|stub| stub.hash)) {
+            stream.expect(&step.header(&front.index))?;
+            let place = front.place(step.part, step.entry)?;
+            match (step.entry.map(|entry| &entry.kind), step.content) {
+                (None | Some(Kind::Directory), _) => sink.directory(place)?,
+                (Some(Kind::Link { target }), _) => sink.link(place, target)?,
+                (Some(Kind::File { .. }), Content::Again { part, first }) => {
+                    sink.same(place, front.place(part, Some(first))?)?;
+                }
+                (Some(Kind::File { hash, size, executable }), how) => {
+                    sink.file(place, *size, *executable)?;
+                    let mut hasher = Hasher::new();
+                    let mut hand_out = |bytes: &[u8]| {
+                        hasher.update(bytes);
+                        sink.content(bytes)
+                    };
+                    if matches!(how, Content::Stub) {
+                        if stub_bytes.len() as u64 != *size {
+                            return Err(Error::malformed(
+                                "the listing of a tree",
+                                "the program has another size",
+                            ));
+                        }
+                        hand_out(&stub_bytes)?;
+                    } else {
+                        stream.pass(*size, &mut hand_out)?;
+                        stream.expect(&END[..tape::padding(*size)])?;
+                    }
+                    if hasher.finish() != *hash {
+                        return Err(Error::malformed("a file", "it is not what its listing says"));
+                    }
+                    sink.file_ends()?;
+                }
+            }
+        }
+        stream.expect(&END)?;
+        stream.end()
+    }
+
+    /// The program before, whose hash is right; empty where there is none.
+    fn stub(&mut self) -> Result<Vec<u8>> {
+        let Some(stub) = self.header.stub else { return Ok(Vec::new()) };
+        self.from.seek(SeekFrom::Start(0)).doing("read")?;
+        // At most MAX_STUB, as the header was checked for.
+        let mut bytes = vec![0; stub.size as usize];
+        self.exactly(&mut bytes)?;
+        if Sha256::of(&bytes) == stub.hash {
+            Ok(bytes)
+        } else {
+            Err(Error::Damaged { what: "the program before it", at: 0 })
+        }
+    }
+
+    /// Hashes what comes next, for itself and for the whole.
+    fn hash(&mut self, size: u64, whole: &mut Blake2b512) -> Result<Sha256> {
+        let mut buffer = vec![0; BUFFER];
+        let (mut hasher, mut left) = (Hasher::new(), size);
+        while left > 0 {
+            let most = left.min(BUFFER as u64) as usize;
+            self.exactly(&mut buffer[..most])?;
+            hasher.update(&buffer[..most]);
+            whole.update(&buffer[..most]);
+            left -= most as u64;
+        }
+        Ok(hasher.finish())
+    }
+
+    fn exactly(&mut self, bytes: &mut [u8]) -> Result<()> {
+        exactly(&mut self.from, bytes)
+    }
+}
+
+impl Front {
+    fn place<'a>(&'a self, number: usize, entry: Option<&'a crate::Entry>) -> Result<Place<'a>> {
+        let part = self.index.parts.get(number);
+        let part = part.ok_or_else(|| Error::malformed("its index", "it has fewer trees than listings"))?;
+        Ok(Place { part, number, path: entry.map_or("", |entry| entry.path.as_str()) })
+    }
+}
+
+/// The header at this place, if one is there.
+fn header_at(from: &mut (impl Read + Seek), at: u64, length: u64) -> Result<Option<Header>> {
+    if length.saturating_sub(at) < BEFORE {
+        return Ok(None);
+    }
+    from.seek(SeekFrom::Start(at)).doing("read")?;
+    let mut before = [0; BEFORE as usize];
+    exactly(from, &mut before)?;
+    let size = u32::from_le_bytes([before[4], before[5], before[6], before[7]]);
+    if before[..4] != SKIPPED || size as usize > LONGEST {
+        return Ok(None);
+    }
+    if u64::from(size) > length - at - BEFORE {
+        return Err(Error::Truncated { found: length, wanted: at + BEFORE + u64::from(size) });
+    }
+    let mut text = vec![0; size as usize];
+    exactly(from, &mut text)?;
+    match Header::parse(&text) {
+        // A program may hold such bytes; then what it says of its own place is wrong.
+        Err(Error::NoBundle) => Ok(None),
+        Ok(header) if header.start() != at => Ok(None),
+        header => header.map(Some),
+    }
+}
+
+/// The header as it lies in the file.
+fn before_frames(header: &Header) -> Vec<u8> {
+    let text = header.to_text();
+    [SKIPPED.as_slice(), &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat()
+}
+
+fn exactly(from: &mut impl Read, bytes: &mut [u8]) -> Result<()> {
+    match from.read_exact(bytes) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            Err(Error::Damaged { what: "it became shorter while it was read", at: 0 })
+        }
+        read => read.doing("read"),
+    }
+}
+
+/// The tar, unpacked piece by piece, each after its hash was checked.
+struct Stream<'a, R> {
+    from: &'a mut R,
+    frames: std::vec::IntoIter<Frame>,
+    /// Where the next frame begins in the file.
+    at: u64,
+    piece: Vec<u8>,
+    /// How much of the piece was handed out.
+    used: usize,
+}
+
+impl<R: Read> Stream<'_, R> {
+    /// Some bytes that come next, at most so many, at least one.
+    fn some(&mut self, most: u64) -> Result<&[u8]> {
+        if self.used == self.piece.len() {
+            let Some(frame) = self.frames.next() else {
+                return Err(Error::malformed("its tar", "it ends before what the index says"));
+            };
+            // At most what the header was checked for: a block, and a little more.
+            let mut packed = vec![0; frame.packed as usize];
+            exactly(self.from, &mut packed)?;
+            if Sha256::of(&packed) != frame.hash {
+                return Err(Error::Damaged { what: "a frame", at: self.at });
+            }
+            self.at += frame.packed;
+            self.piece = frame::unpack(&packed, frame.size as usize)?;
+            self.used = 0;
+        }
+        let left = &self.piece[self.used..];
+        let count = left.len().min(usize::try_from(most).unwrap_or(usize::MAX));
+        self.used += count;
+        Ok(&self.piece[self.used - count..self.used])
+    }
+
+    /// Hands out the next bytes.
+    fn pass(&mut self, size: u64, to: &mut dyn FnMut(&[u8]) -> tree::Result<()>) -> Result<()> {
+        let mut left = size;
+        while left > 0 {
+            let bytes = self.some(left)?;
+            to(bytes)?;
+            left -= bytes.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// What has to come next.
+    fn expect(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while !bytes.is_empty() {
+            let found = self.some(bytes.len() as u64)?;
+            let (now, later) = bytes.split_at(found.len());
+            if found != now {
+                return Err(Error::malformed("its tar", "it says something else than the index"));
+            }
+            bytes = later;
+        }
+        Ok(())
+    }
+
+    /// A file of the front, with what fills it up. Memory is taken as it comes, whatever the index says of its size.
+    fn text(&mut self, size: u64) -> Result<Vec<u8>> {
+        let mut text = Vec::new();
+        self.pass(size, &mut |bytes| {
+            text.extend_from_slice(bytes);
+            Ok(())
+        })?;
+        self.expect(&END[..tape::padding(size)])?;
+        Ok(text)
+    }
+
+    /// That nothing follows.
+    fn end(&mut self) -> Result<()> {
+        if self.used == self.piece.len() && self.frames.as_slice().is_empty() {
+            Ok(())
+        } else {
+            Err(Error::malformed("its tar", "more than the index says"))
+        }
+    }
+}
