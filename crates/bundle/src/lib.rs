@@ -9,10 +9,10 @@
 //! | [`header`] | the first text: the hash of each frame, and the digest of the whole |
 //! | [`index`] | which trees there are, for which systems, and what for |
 //! | [`listing`] | what one tree holds, as a text that is the tree's alone |
-//! | `tape` | the tar, of which every byte follows from index and listings |
+//! | `tape`, `stream` | the tar, of which every byte follows from index and listings; the tar as it is unpacked |
 //! | [`frame`] | compressing a piece so that the same bytes always come out; patches |
 //! | [`mod@write`], [`read`] | a whole bundle |
-//! | [`restore`] | its trees as directories |
+//! | [`restore`] | its trees as directories: a [`Sink`] |
 //! | [`joined`] | a bundle that was cut into several files |
 //! | [`minisign`] | keys and signatures |
 //!
@@ -29,6 +29,8 @@ pub mod listing;
 pub mod minisign;
 pub mod read;
 pub mod restore;
+mod sink;
+mod stream;
 mod tape;
 #[cfg(test)]
 mod tests;
@@ -40,6 +42,7 @@ pub use header::Header;
 pub use index::{Index, Part, Role};
 pub use joined::Joined;
 pub use listing::{Entry, Kind, Listing};
-pub use read::{Bundle, Front, Place, Sink};
+pub use read::{Bundle, Front};
 pub use restore::Restoring;
+pub use sink::{Place, Sink};
 pub use write::{Contents, Packing, sign, write};

@@ -1,16 +1,17 @@
 //! Reading a bundle: nothing of a frame is unpacked before its hash was checked, and every byte of the tar has to be the one that
 //! index and listings say.
 
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{Read, Seek, SeekFrom};
 
 use blake2::{Blake2b512, Digest as _};
 
 use crate::error::{Doing as _, Error, Result};
-use crate::frame;
 use crate::hash::{Hasher, Sha256};
-use crate::header::{ALIGNMENT, BEFORE, Frame, Header, LONGEST, MAX_STUB, SKIPPED};
-use crate::index::{self, Index, Part};
+use crate::header::{ALIGNMENT, BEFORE, Header, LONGEST, MAX_STUB, SKIPPED};
+use crate::index::{self, Index};
 use crate::listing::{Kind, Listing};
+use crate::sink::{Place, Sink};
+use crate::stream::{Stream, exactly};
 use crate::tape::{self, Content, END};
 
 /// The most that index and listings may have, in bytes: some two million files.
@@ -38,57 +39,6 @@ pub struct Front {
     pub index: Index,
     /// What each of them holds, in the index's order.
     pub listings: Vec<Listing>,
-}
-
-/// Where something belongs.
-#[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
-    /// The tree.
-    pub part: &'a Part,
-    /// Which of the index's that is.
-    pub number: usize,
-    /// The path below it; empty for its root.
-    pub path: &'a str,
-}
-
-/// Who is told of what the trees hold, directories before what is in them. All of it comes from bytes whose hash was right; that a file
-/// is what its listing says is known when it ends.
-pub trait Sink {
-    /// A directory.
-    ///
-    /// # Errors
-    /// Whatever ends the reading.
-    fn directory(&mut self, place: Place<'_>) -> tree::Result<()>;
-
-    /// A file; its bytes follow, and then [`Sink::file_ends`].
-    ///
-    /// # Errors
-    /// Whatever ends the reading.
-    fn file(&mut self, place: Place<'_>, size: u64, executable: bool) -> tree::Result<()>;
-
-    /// More bytes of the last file.
-    ///
-    /// # Errors
-    /// Whatever ends the reading.
-    fn content(&mut self, bytes: &[u8]) -> tree::Result<()>;
-
-    /// That was all of the file, and its hash is right.
-    ///
-    /// # Errors
-    /// Whatever ends the reading.
-    fn file_ends(&mut self) -> tree::Result<()>;
-
-    /// A file of the same bytes and mode as one that has come whole.
-    ///
-    /// # Errors
-    /// Whatever ends the reading.
-    fn same(&mut self, place: Place<'_>, first: Place<'_>) -> tree::Result<()>;
-
-    /// A symbolic link that stays in its tree.
-    ///
-    /// # Errors
-    /// Whatever ends the reading.
-    fn link(&mut self, place: Place<'_>, target: &str) -> tree::Result<()>;
 }
 
 impl<R: Read + Seek> Bundle<R> {
@@ -188,8 +138,7 @@ impl<R: Read + Seek> Bundle<R> {
         let index = self.header.index;
         let frames = self.header.frames.get(..frames).unwrap_or_default().to_vec();
         self.from.seek(SeekFrom::Start(at)).doing("read")?;
-        let mut stream =
-            Stream { from: &mut self.from, frames: frames.into_iter(), at, piece: Vec::new(), used: 0 };
+        let mut stream = Stream::new(&mut self.from, frames, at);
         if index > index::LONGEST {
             return Err(Error::TooLarge { what: "its index, in bytes", limit: index::LONGEST });
         }
@@ -224,8 +173,7 @@ impl<R: Read + Seek> Bundle<R> {
         let frames = frames.to_vec();
         let stub_bytes = self.stub()?;
         self.from.seek(SeekFrom::Start(at)).doing("read")?;
-        let mut stream =
-            Stream { from: &mut self.from, frames: frames.into_iter(), at, piece: Vec::new(), used: 0 };
+        let mut stream = Stream::new(&mut self.from, frames, at);
         for step in tape::steps(&front.listings, stub.map(|stub| stub.hash)) {
             stream.expect(&step.header(&front.index))?;
             let place = front.place(step.part, step.entry)?;
@@ -335,92 +283,4 @@ fn header_at(from: &mut (impl Read + Seek), at: u64, length: u64) -> Result<Opti
 fn before_frames(header: &Header) -> Vec<u8> {
     let text = header.to_text();
     [SKIPPED.as_slice(), &(text.len() as u32).to_le_bytes(), text.as_bytes()].concat()
-}
-
-fn exactly(from: &mut impl Read, bytes: &mut [u8]) -> Result<()> {
-    match from.read_exact(bytes) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            Err(Error::Damaged { what: "it became shorter while it was read", at: 0 })
-        }
-        read => read.doing("read"),
-    }
-}
-
-/// The tar, unpacked piece by piece, each after its hash was checked.
-struct Stream<'a, R> {
-    from: &'a mut R,
-    frames: std::vec::IntoIter<Frame>,
-    /// Where the next frame begins in the file.
-    at: u64,
-    piece: Vec<u8>,
-    /// How much of the piece was handed out.
-    used: usize,
-}
-
-impl<R: Read> Stream<'_, R> {
-    /// Some bytes that come next, at most so many, at least one.
-    fn some(&mut self, most: u64) -> Result<&[u8]> {
-        if self.used == self.piece.len() {
-            let Some(frame) = self.frames.next() else {
-                return Err(Error::malformed("its tar", "it ends before what the index says"));
-            };
-            // At most what the header was checked for: a block, and a little more.
-            let mut packed = vec![0; frame.packed as usize];
-            exactly(self.from, &mut packed)?;
-            if Sha256::of(&packed) != frame.hash {
-                return Err(Error::Damaged { what: "a frame", at: self.at });
-            }
-            self.at += frame.packed;
-            self.piece = frame::unpack(&packed, frame.size as usize)?;
-            self.used = 0;
-        }
-        let left = &self.piece[self.used..];
-        let count = left.len().min(usize::try_from(most).unwrap_or(usize::MAX));
-        self.used += count;
-        Ok(&self.piece[self.used - count..self.used])
-    }
-
-    /// Hands out the next bytes.
-    fn pass(&mut self, size: u64, to: &mut dyn FnMut(&[u8]) -> tree::Result<()>) -> Result<()> {
-        let mut left = size;
-        while left > 0 {
-            let bytes = self.some(left)?;
-            to(bytes)?;
-            left -= bytes.len() as u64;
-        }
-        Ok(())
-    }
-
-    /// What has to come next.
-    fn expect(&mut self, mut bytes: &[u8]) -> Result<()> {
-        while !bytes.is_empty() {
-            let found = self.some(bytes.len() as u64)?;
-            let (now, later) = bytes.split_at(found.len());
-            if found != now {
-                return Err(Error::malformed("its tar", "it says something else than the index"));
-            }
-            bytes = later;
-        }
-        Ok(())
-    }
-
-    /// A file of the front, with what fills it up. Memory is taken as it comes, whatever the index says of its size.
-    fn text(&mut self, size: u64) -> Result<Vec<u8>> {
-        let mut text = Vec::new();
-        self.pass(size, &mut |bytes| {
-            text.extend_from_slice(bytes);
-            Ok(())
-        })?;
-        self.expect(&END[..tape::padding(size)])?;
-        Ok(text)
-    }
-
-    /// That nothing follows.
-    fn end(&mut self) -> Result<()> {
-        if self.used == self.piece.len() && self.frames.as_slice().is_empty() {
-            Ok(())
-        } else {
-            Err(Error::malformed("its tar", "more than the index says"))
-        }
-    }
 }

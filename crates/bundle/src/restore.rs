@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::read::{Place, Sink};
+use crate::sink::{Place, Sink};
 
 /// Makes the trees.
 #[derive(Debug)]
