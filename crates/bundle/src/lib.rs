@@ -10,7 +10,8 @@
 //! | [`index`] | which trees there are, for which systems, and what for |
 //! | [`listing`] | what one tree holds, as a text that is the tree's alone |
 //! | `tape`, `stream` | the tar, of which every byte follows from index and listings; the tar as it is unpacked |
-//! | [`frame`] | compressing a piece so that the same bytes always come out; patches |
+//! | [`frame`] | compressing a piece so that the same bytes always come out |
+//! | [`patch`] | a file as what differs from another |
 //! | [`mod@write`], [`read`] | a whole bundle |
 //! | [`restore`] | its trees as directories: a [`Sink`] |
 //! | [`joined`] | a bundle that was cut into several files |
@@ -27,6 +28,7 @@ pub mod index;
 pub mod joined;
 pub mod listing;
 pub mod minisign;
+pub mod patch;
 pub mod read;
 pub mod restore;
 mod sink;
