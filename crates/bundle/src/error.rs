@@ -61,6 +61,12 @@ pub enum Error {
         /// The bound.
         limit: u64,
     },
+    /// A delta is made against a tree that is not there, or is another than its name says.
+    #[error("the bundle holds what differs from {}, which is not here", base.file_name())]
+    Base {
+        /// The tree.
+        base: tree::Digest,
+    },
     /// A file changed between being listed and being packed.
     #[error("{path} changed while it was packed")]
     Changed {
@@ -86,6 +92,7 @@ impl Error {
             Self::Damaged { .. } => "bundle-damaged",
             Self::Malformed { .. } => "bundle-malformed",
             Self::TooLarge { .. } => "bundle-too-large",
+            Self::Base { .. } => "bundle-base-missing",
             Self::Changed { .. } => "bundle-source-changed",
         }
     }
@@ -98,6 +105,9 @@ impl Error {
                 "free space there, then run the command again".to_owned()
             }
             Self::NoBundle => "`opencode-cache bundle` writes one".to_owned(),
+            Self::Base { .. } => {
+                "install the bundle that it was made against first, or a full one".to_owned()
+            }
             Self::Newer { .. } => "use the opencode-cache that is in the bundle, or a newer one".to_owned(),
             Self::Truncated { .. } | Self::Damaged { .. } => {
                 "copy it again from where it was made; `opencode-cache verify FILE` compares there too"

@@ -20,6 +20,9 @@ pub(crate) const LISTING: &str = ".list";
 /// The longest index, in bytes: some 2,000 trees.
 pub(crate) const LONGEST: u64 = 1 << 20;
 
+/// The largest patch, in bytes: it is in memory as a whole. One of a release binary has half a megabyte.
+pub(crate) const MAX_PATCH: u64 = 256 << 20;
+
 /// Facts of one tree at most, and the longest word of one, in bytes.
 const MAX_FACTS: usize = 32;
 const LONGEST_FACT: usize = 256;
@@ -30,6 +33,34 @@ const LONGEST_FACT: usize = 256;
 pub struct Index {
     /// The trees, by system, then by role, then by digest; each once.
     pub parts: Vec<Part>,
+    /// Contents that come as what differs from one of a base, by their hash; in deltas only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patches: Vec<Patch>,
+}
+
+/// A content that comes as what differs from another ([`crate::patch`]).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Patch {
+    /// The hash of what comes out.
+    pub content: Sha256,
+    /// The hash of the file of a base that it is made from.
+    pub from: Sha256,
+    /// Bytes of the patch.
+    pub packed: u64,
+}
+
+/// The tree that the target has already.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Base {
+    /// Its name.
+    #[serde(with = "digest")]
+    pub digest: Digest,
+    /// Its listing's hash; the new tree's listing is made from that one.
+    pub listing: Sha256,
+    /// Bytes of that patch.
+    pub packed: u64,
 }
 
 /// One tree.
@@ -49,6 +80,9 @@ pub struct Part {
     pub listing_size: u64,
     /// Bytes of its files.
     pub size: u64,
+    /// What this tree is told as the difference from; in deltas only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base: Option<Base>,
     /// What whoever made it wants to be known before it is unpacked (versions, dates); no meaning here.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub facts: BTreeMap<String, String>,
@@ -109,6 +143,12 @@ impl Index {
         if digests.len() < self.parts.len() {
             return Err(malformed("a tree twice"));
         }
+        if !self.patches.windows(2).all(|pair| pair[0].content < pair[1].content) {
+            return Err(malformed("patches out of order, or twice"));
+        }
+        if self.patches.iter().any(|patch| patch.packed > MAX_PATCH) {
+            return Err(Error::TooLarge { what: "a patch, in bytes", limit: MAX_PATCH });
+        }
         let is_word = |word: &String| word.len() <= LONGEST_FACT && !word.chars().any(char::is_control);
         for part in &self.parts {
             if part.facts.len() > MAX_FACTS
@@ -152,6 +192,7 @@ mod tests {
             listing: Sha256::of(b""),
             listing_size: 0,
             size: 1,
+            base: None,
             facts: BTreeMap::new(),
         }
     }
@@ -160,7 +201,8 @@ mod tests {
     fn reads_back_in_one_form_only() {
         let mut output = part(System::X86_64Linux, Role::Output, '1');
         output.facts.insert("opencode".to_owned(), "1.18.33".to_owned());
-        let index = Index { parts: vec![output, part(System::X86_64Linux, Role::Tool, '0')] };
+        let index =
+            Index { parts: vec![output, part(System::X86_64Linux, Role::Tool, '0')], patches: Vec::new() };
         let text = index.to_text();
         assert_eq!(Index::parse(text.as_bytes()).unwrap(), index);
         for wrong in [
@@ -187,7 +229,7 @@ mod tests {
             vec![part(x, Role::Output, '0'), part(x, Role::Output, '0')],
             vec![part(a, Role::Output, '0'), part(x, Role::Output, '0')],
         ] {
-            assert!(Index { parts }.check().is_err());
+            assert!(Index { parts, patches: Vec::new() }.check().is_err());
         }
     }
 }

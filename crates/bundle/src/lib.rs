@@ -12,6 +12,7 @@
 //! | `tape`, `stream` | the tar, of which every byte follows from index and listings; the tar as it is unpacked |
 //! | [`frame`] | compressing a piece so that the same bytes always come out |
 //! | [`patch`] | a file as what differs from another |
+//! | [`draft`] | what is to be written: in full, or as what differs from trees that the target has |
 //! | [`mod@write`], [`read`] | a whole bundle |
 //! | [`restore`] | its trees as directories: a [`Sink`] |
 //! | [`joined`] | a bundle that was cut into several files |
@@ -20,6 +21,7 @@
 //! Invariants: no network, no async, nothing printed, no knowledge of OpenCode, no clock, no randomness. Nothing is handed out before
 //! the hash of what it was compressed to was checked; nothing that is read says how much memory is used.
 
+pub mod draft;
 mod error;
 pub mod frame;
 mod hash;
@@ -38,13 +40,14 @@ mod tape;
 mod tests;
 pub mod write;
 
+pub use draft::Draft;
 pub use error::{Error, Result};
 pub use hash::{Hasher, Sha256};
 pub use header::Header;
-pub use index::{Index, Part, Role};
+pub use index::{Base, Index, Part, Patch, Role};
 pub use joined::Joined;
 pub use listing::{Entry, Kind, Listing};
 pub use read::{Bundle, Front};
 pub use restore::Restoring;
-pub use sink::{Place, Sink};
+pub use sink::{Bases, NoBases, Place, Sink};
 pub use write::{Contents, Packing, sign, write};

@@ -8,11 +8,12 @@ use blake2::{Blake2b512, Digest as _};
 use crate::error::{Doing as _, Error, Result};
 use crate::hash::{Hasher, Sha256};
 use crate::header::{ALIGNMENT, BEFORE, Header, LONGEST, MAX_STUB, SKIPPED};
-use crate::index::{self, Index};
+use crate::index::{self, Base, Index};
 use crate::listing::{Kind, Listing};
-use crate::sink::{Place, Sink};
+use crate::patch;
+use crate::sink::{Bases, Place, Sink};
 use crate::stream::{Stream, exactly};
-use crate::tape::{self, Content, END};
+use crate::tape::{self, Content, END, Trees};
 
 /// The most that index and listings may have, in bytes: some two million files.
 pub const MAX_FRONT: u64 = 256 << 20;
@@ -39,6 +40,8 @@ pub struct Front {
     pub index: Index,
     /// What each of them holds, in the index's order.
     pub listings: Vec<Listing>,
+    /// What their bases hold, in the same order; in deltas only.
+    pub bases: Vec<Option<Listing>>,
 }
 
 impl<R: Read + Seek> Bundle<R> {
@@ -132,8 +135,8 @@ impl<R: Read + Seek> Bundle<R> {
     /// Index and listings.
     ///
     /// # Errors
-    /// [`Error::Damaged`], [`Error::Malformed`], [`Error::TooLarge`], [`Error::Io`].
-    pub fn front(&mut self) -> Result<Front> {
+    /// [`Error::Damaged`], [`Error::Malformed`], [`Error::TooLarge`], [`Error::Io`]; [`Error::Base`] for a delta whose base is not there.
+    pub fn front(&mut self, bases: &dyn Bases) -> Result<Front> {
         let (frames, at) = (self.header.front_frames(), self.header.first_frame());
         let index = self.header.index;
         let frames = self.header.frames.get(..frames).unwrap_or_default().to_vec();
@@ -144,10 +147,27 @@ impl<R: Read + Seek> Bundle<R> {
         }
         stream.expect(&tape::index_header(index))?;
         let index = Index::parse(&stream.text(index)?)?;
-        let mut listings = Vec::with_capacity(index.parts.len());
+        let (mut listings, mut olds) = (Vec::new(), Vec::new());
         for part in &index.parts {
             stream.expect(&tape::listing_header(part))?;
-            let text = stream.text(part.listing_size)?;
+            let old = part.base.as_ref().map(|base| held(base, bases)).transpose()?;
+            let text = match (&old, &part.base) {
+                (Some(old), Some(base)) => {
+                    if part.listing_size > MAX_FRONT {
+                        return Err(Error::TooLarge {
+                            what: "index and listings, in bytes",
+                            limit: MAX_FRONT,
+                        });
+                    }
+                    let (patch, mut text) = (stream.text(base.packed)?, Vec::new());
+                    patch::apply(&patch, old.to_text().as_bytes(), part.listing_size, &mut |bytes| {
+                        text.extend_from_slice(bytes);
+                        Ok(())
+                    })?;
+                    text
+                }
+                _ => stream.text(part.listing_size)?,
+            };
             if Sha256::of(&text) != part.listing {
                 return Err(Error::malformed("the listing of a tree", "it is not what the index says"));
             }
@@ -156,9 +176,10 @@ impl<R: Read + Seek> Bundle<R> {
                 return Err(Error::malformed("its index", "a tree is of another size than its files"));
             }
             listings.push(listing);
+            olds.push(old);
         }
         stream.end()?;
-        Ok(Front { index, listings })
+        Ok(Front { index, listings, bases: olds })
     }
 
     /// Hands out all trees, in one pass.
@@ -166,7 +187,7 @@ impl<R: Read + Seek> Bundle<R> {
     /// # Errors
     /// [`Error::Damaged`], [`Error::Malformed`], [`Error::Io`]; [`Error::Tree`] is what `sink` says. What was handed out before is of no
     /// use then.
-    pub fn unpack(&mut self, front: &Front, sink: &mut dyn Sink) -> Result<()> {
+    pub fn unpack(&mut self, front: &Front, bases: &dyn Bases, sink: &mut dyn Sink) -> Result<()> {
         let (first, stub) = (self.header.front_frames(), self.header.stub);
         let (front_frames, frames) = self.header.frames.split_at(first.min(self.header.frames.len()));
         let at = self.header.first_frame() + front_frames.iter().map(|frame| frame.packed).sum::<u64>();
@@ -174,7 +195,7 @@ impl<R: Read + Seek> Bundle<R> {
         let stub_bytes = self.stub()?;
         self.from.seek(SeekFrom::Start(at)).doing("read")?;
         let mut stream = Stream::new(&mut self.from, frames, at);
-        for step in tape::steps(&front.listings, stub.map(|stub| stub.hash)) {
+        for step in front.trees(stub.map(|stub| stub.hash)).steps() {
             stream.expect(&step.header(&front.index))?;
             let place = front.place(step.part, step.entry)?;
             match (step.entry.map(|entry| &entry.kind), step.content) {
@@ -188,19 +209,21 @@ impl<R: Read + Seek> Bundle<R> {
                     let mut hasher = Hasher::new();
                     let mut hand_out = |bytes: &[u8]| {
                         hasher.update(bytes);
-                        sink.content(bytes)
+                        sink.content(bytes).map_err(Error::from)
                     };
-                    if matches!(how, Content::Stub) {
-                        if stub_bytes.len() as u64 != *size {
-                            return Err(Error::malformed(
-                                "the listing of a tree",
-                                "the program has another size",
-                            ));
+                    match how {
+                        Content::Stub => hand_out(&stub_bytes)?,
+                        Content::Held { part, held } => {
+                            pass(front.open(part, held, bases)?, *size, &mut hand_out)?;
                         }
-                        hand_out(&stub_bytes)?;
-                    } else {
-                        stream.pass(*size, &mut hand_out)?;
-                        stream.expect(&END[..tape::padding(*size)])?;
+                        Content::Patch { packed, part, from, .. } => {
+                            let patch = stream.text(packed)?;
+                            patch::apply(&patch, front.open(part, from, bases)?, *size, &mut hand_out)?;
+                        }
+                        _ => {
+                            stream.pass(*size, &mut hand_out)?;
+                            stream.expect(&END[..tape::padding(*size)])?;
+                        }
                     }
                     if hasher.finish() != *hash {
                         return Err(Error::malformed("a file", "it is not what its listing says"));
@@ -247,10 +270,49 @@ impl<R: Read + Seek> Bundle<R> {
 }
 
 impl Front {
+    fn trees(&self, stub: Option<Sha256>) -> Trees<'_> {
+        Trees { index: &self.index, listings: &self.listings, bases: &self.bases, stub }
+    }
+
+    /// A file of a tree's base.
+    fn open<'b>(
+        &self,
+        part: usize,
+        entry: &crate::Entry,
+        bases: &'b dyn Bases,
+    ) -> Result<Box<dyn Read + 'b>> {
+        let base = self.index.parts.get(part).and_then(|part| part.base.as_ref());
+        let base = base.ok_or_else(|| Error::malformed("its index", "a tree without its base"))?;
+        Ok(bases.open(&base.digest, &entry.path)?)
+    }
+
     fn place<'a>(&'a self, number: usize, entry: Option<&'a crate::Entry>) -> Result<Place<'a>> {
         let part = self.index.parts.get(number);
         let part = part.ok_or_else(|| Error::malformed("its index", "it has fewer trees than listings"))?;
         Ok(Place { part, number, path: entry.map_or("", |entry| entry.path.as_str()) })
+    }
+}
+
+/// The listing of a base that is there.
+fn held(base: &Base, bases: &dyn Bases) -> Result<Listing> {
+    let missing = || Error::Base { base: base.digest };
+    let listing = bases.listing(&base.digest)?.ok_or_else(missing)?;
+    if Sha256::of(listing.to_text().as_bytes()) == base.listing { Ok(listing) } else { Err(missing()) }
+}
+
+/// Hands out a file that is there; one more byte than there should be, so that it shows.
+fn pass(file: impl Read, size: u64, to: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut file = file.take(size + 1);
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let count = match file.read(&mut buffer) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            read => read.doing("read what belongs to")?,
+        };
+        if count == 0 {
+            return Ok(());
+        }
+        to(&buffer[..count])?;
     }
 }
 

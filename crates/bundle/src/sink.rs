@@ -1,6 +1,12 @@
-//! Who is told of what the trees of a bundle hold.
+//! Who is told of what the trees of a bundle hold, and who has the trees that a delta is made against.
+
+use std::io::Read;
+
+use lock::RelPath;
+use tree::Digest;
 
 use crate::index::Part;
+use crate::listing::Listing;
 
 /// Where something belongs.
 #[derive(Debug, Clone, Copy)]
@@ -51,4 +57,34 @@ pub trait Sink {
     /// # Errors
     /// Whatever ends the reading.
     fn link(&mut self, place: Place<'_>, target: &str) -> tree::Result<()>;
+}
+
+/// The trees that a delta is made against. What they give is checked: the listing by its hash, each file by that of what comes out.
+pub trait Bases {
+    /// The listing of a tree; `None` where it is not there.
+    ///
+    /// # Errors
+    /// Whatever ends the reading.
+    fn listing(&self, digest: &Digest) -> tree::Result<Option<Listing>>;
+
+    /// Opens a file of a tree that has a listing.
+    ///
+    /// # Errors
+    /// Whatever ends the reading.
+    fn open(&self, digest: &Digest, path: &RelPath) -> tree::Result<Box<dyn Read + '_>>;
+}
+
+/// None: enough for every bundle that is no delta.
+#[derive(Debug, Clone, Copy)]
+pub struct NoBases;
+
+impl Bases for NoBases {
+    fn listing(&self, _digest: &Digest) -> tree::Result<Option<Listing>> {
+        Ok(None)
+    }
+
+    fn open(&self, digest: &Digest, path: &RelPath) -> tree::Result<Box<dyn Read + '_>> {
+        let path = std::path::Path::new(&digest.file_name()).join(path.as_str());
+        Err(tree::Error::Io { verb: "open", path, source: std::io::ErrorKind::NotFound.into() })
+    }
 }

@@ -48,7 +48,7 @@ impl<'a, R: Read> Stream<'a, R> {
     }
 
     /// Hands out the next bytes.
-    pub(crate) fn pass(&mut self, size: u64, to: &mut dyn FnMut(&[u8]) -> tree::Result<()>) -> Result<()> {
+    pub(crate) fn pass(&mut self, size: u64, to: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let mut left = size;
         while left > 0 {
             let bytes = self.some(left)?;

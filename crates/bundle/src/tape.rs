@@ -62,32 +62,72 @@ pub(crate) enum Content<'a> {
     Here { hash: Sha256, size: u64 },
     /// It is what this file of that tree has.
     Again { part: usize, first: &'a Entry },
+    /// It is what this file of that tree's base has: nothing of it is in the tar.
+    Held { part: usize, held: &'a Entry },
+    /// It is made from what this file of that tree's base has; the patch follows.
+    Patch { hash: Sha256, packed: u64, part: usize, from: &'a Entry },
     /// It is the program that the bundle begins with: nothing of it is in the tar.
     Stub,
 }
 
-/// The steps along all trees, in the tar's order.
-pub(crate) fn steps<'a>(listings: &'a [Listing], stub: Option<Sha256>) -> impl Iterator<Item = Step<'a>> {
-    let mut seen: HashMap<(Sha256, bool), (usize, &'a Entry)> = HashMap::new();
-    let all = listings.iter().enumerate().flat_map(|(part, listing)| {
-        std::iter::once((part, None)).chain(listing.entries().iter().map(move |entry| (part, Some(entry))))
-    });
-    all.map(move |(part, entry)| {
-        let content = match entry.map(|entry| (entry, &entry.kind)) {
-            Some((entry, Kind::File { hash, size, executable })) if *size > 0 => {
-                if stub == Some(*hash) {
-                    Content::Stub
-                } else if let Some((part, first)) = seen.get(&(*hash, *executable)) {
-                    Content::Again { part: *part, first }
-                } else {
-                    seen.insert((*hash, *executable), (part, entry));
-                    Content::Here { hash: *hash, size: *size }
+/// The trees of a bundle.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trees<'a> {
+    pub(crate) index: &'a Index,
+    /// In the index's order, as the bases are.
+    pub(crate) listings: &'a [Listing],
+    pub(crate) bases: &'a [Option<Listing>],
+    pub(crate) stub: Option<Sha256>,
+}
+
+impl<'a> Trees<'a> {
+    /// The steps along all trees, in the tar's order.
+    pub(crate) fn steps(self) -> impl Iterator<Item = Step<'a>> {
+        let held = self.held();
+        let patches: HashMap<_, _> = self.index.patches.iter().map(|patch| (patch.content, patch)).collect();
+        let mut seen: HashMap<(Sha256, bool), (usize, &'a Entry)> = HashMap::new();
+        let all = self.listings.iter().enumerate().flat_map(|(part, listing)| {
+            std::iter::once((part, None))
+                .chain(listing.entries().iter().map(move |entry| (part, Some(entry))))
+        });
+        all.map(move |(part, entry)| {
+            let content = match entry.map(|entry| (entry, &entry.kind)) {
+                Some((entry, Kind::File { hash, size, executable })) if *size > 0 => {
+                    let patch = patches.get(hash);
+                    if self.stub == Some(*hash) {
+                        Content::Stub
+                    } else if let Some((part, held)) = held.get(hash) {
+                        Content::Held { part: *part, held }
+                    } else if let Some((part, first)) = seen.get(&(*hash, *executable)) {
+                        Content::Again { part: *part, first }
+                    } else {
+                        seen.insert((*hash, *executable), (part, entry));
+                        match patch.and_then(|patch| Some((patch, held.get(&patch.from)?))) {
+                            Some((patch, (part, from))) => {
+                                Content::Patch { hash: *hash, packed: patch.packed, part: *part, from }
+                            }
+                            None => Content::Here { hash: *hash, size: *size },
+                        }
+                    }
+                }
+                _ => Content::None,
+            };
+            Step { part, entry, content }
+        })
+    }
+
+    /// What the target has already: the first file of a base with each content.
+    pub(crate) fn held(self) -> HashMap<Sha256, (usize, &'a Entry)> {
+        let mut held = HashMap::new();
+        for (part, listing) in self.bases.iter().enumerate() {
+            for entry in listing.iter().flat_map(|listing| listing.entries()) {
+                if let Kind::File { hash, .. } = &entry.kind {
+                    held.entry(*hash).or_insert((part, entry));
                 }
             }
-            _ => Content::None,
-        };
-        Step { part, entry, content }
-    })
+        }
+        held
+    }
 }
 
 impl Step<'_> {
@@ -100,7 +140,10 @@ impl Step<'_> {
         };
         let path = format!("{root}/{}", entry.path.as_str());
         match (&entry.kind, self.content) {
-            (_, Content::Stub) => Vec::new(),
+            (_, Content::Stub | Content::Held { .. }) => Vec::new(),
+            (_, Content::Patch { hash, packed, .. }) => {
+                header(&format!("patches/{hash}.zst"), Type::File, 0o444, packed, "")
+            }
             (Kind::Directory, _) => header(&format!("{path}/"), Type::Directory, 0o555, 0, ""),
             (Kind::Link { target }, _) => header(&path, Type::Link, 0o777, 0, target),
             (Kind::File { executable, .. }, Content::Again { part, first }) => {
@@ -119,9 +162,10 @@ pub(crate) fn index_header(size: u64) -> Vec<u8> {
     header(NAME, Type::File, 0o444, size, "")
 }
 
-/// What stands in the tar before the listing of a tree.
+/// What stands in the tar before the listing of a tree, or before the patch that makes it.
 pub(crate) fn listing_header(part: &crate::Part) -> Vec<u8> {
-    header(&format!("{}{LISTING}", part.name()), Type::File, 0o444, part.listing_size, "")
+    let (end, size) = part.base.as_ref().map_or(("", part.listing_size), |base| (".zst", base.packed));
+    header(&format!("{}{LISTING}{end}", part.name()), Type::File, 0o444, size, "")
 }
 
 /// How many zeros fill a content up.

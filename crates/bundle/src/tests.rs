@@ -9,6 +9,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod delta;
+
 /// A tree in memory: path to content, or to a link's target.
 #[derive(Debug, Clone, Default)]
 struct Made {
@@ -55,6 +57,7 @@ fn part(number: usize, role: Role, listing: &Listing) -> Part {
         listing: Sha256::of(text.as_bytes()),
         listing_size: text.len() as u64,
         size: listing.size(),
+        base: None,
         facts: BTreeMap::from([("opencode".to_owned(), "1.18.33".to_owned())]),
     }
 }
@@ -66,9 +69,9 @@ fn packing(threads: usize) -> Packing {
 fn bundle(trees: &Trees, stub: &[u8], threads: usize) -> (Vec<u8>, Header) {
     let listings: Vec<_> = trees.0.iter().map(Made::listing).collect();
     let parts = listings.iter().enumerate().map(|(number, listing)| part(number, Role::Output, listing));
-    let index = Index { parts: parts.collect() };
+    let draft = Draft::full(parts.collect(), listings.clone());
     let mut out = Cursor::new(Vec::new());
-    let header = write(&mut out, &index, &listings, trees, stub, packing(threads)).unwrap();
+    let header = write(&mut out, &draft, trees, stub, packing(threads)).unwrap();
     (out.into_inner(), header)
 }
 
@@ -113,9 +116,9 @@ impl Sink for Told {
 fn read(bytes: &[u8]) -> Result<Told> {
     let mut bundle = Bundle::open(Cursor::new(bytes))?;
     bundle.signatures()?;
-    let front = bundle.front()?;
+    let front = bundle.front(&NoBases)?;
     let mut told = Told::default();
-    bundle.unpack(&front, &mut told)?;
+    bundle.unpack(&front, &NoBases, &mut told)?;
     Ok(told)
 }
 
@@ -209,8 +212,8 @@ fn restoring_gives_the_trees_and_writes_over_nothing() {
     let roots = [directory.path().join("0"), directory.path().join("1")];
     let restore = || {
         let mut bundle = Bundle::open(Cursor::new(bytes.as_slice()))?;
-        let front = bundle.front()?;
-        bundle.unpack(&front, &mut Restoring::new(roots.iter().cloned().map(Some).collect()))
+        let front = bundle.front(&NoBases)?;
+        bundle.unpack(&front, &NoBases, &mut Restoring::new(roots.iter().cloned().map(Some).collect()))
     };
     restore().unwrap();
     for (root, tree) in roots.iter().zip(&trees.0) {
@@ -242,13 +245,12 @@ fn a_file_that_changed_is_not_packed() {
     let trees = sample();
     let listings: Vec<_> = trees.0.iter().map(Made::listing).collect();
     let parts = listings.iter().enumerate().map(|(number, listing)| part(number, Role::Output, listing));
-    let index = Index { parts: parts.collect() };
+    let draft = Draft::full(parts.collect(), listings.clone());
     for change in [&b"y"[..], b"", b"xx"] {
         let mut changed = sample();
         *changed.0[0].files.iter_mut().find(|(path, _)| path.contains("nnn")).unwrap().1 =
             (change.to_vec(), false);
-        let error =
-            write(&mut Cursor::new(Vec::new()), &index, &listings, &changed, b"", packing(2)).unwrap_err();
+        let error = write(&mut Cursor::new(Vec::new()), &draft, &changed, b"", packing(2)).unwrap_err();
         assert_eq!(error.code(), "bundle-source-changed");
     }
 }
@@ -279,10 +281,10 @@ fn a_full_disk_is_told_as_that() {
     let trees = sample();
     let listings: Vec<_> = trees.0.iter().map(Made::listing).collect();
     let parts = listings.iter().enumerate().map(|(number, listing)| part(number, Role::Output, listing));
-    let index = Index { parts: parts.collect() };
+    let draft = Draft::full(parts.collect(), listings.clone());
     for room in [0, 100, 500, 1000, 3000] {
         let mut out = Full(Cursor::new(Vec::new()), room);
-        let error = write(&mut out, &index, &listings, &trees, b"", packing(3)).unwrap_err();
+        let error = write(&mut out, &draft, &trees, b"", packing(3)).unwrap_err();
         assert_eq!(error.code(), "disk-full", "{room}");
     }
 }

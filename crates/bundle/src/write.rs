@@ -3,17 +3,19 @@
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lock::RelPath;
 
+use crate::draft::Draft;
 use crate::error::{Doing as _, Error, Result};
 use crate::frame;
 use crate::hash::{Hasher, Sha256};
 use crate::header::{ALIGNMENT, BEFORE, BLOCK, Frame, Header, MAX_STUB, SKIPPED, Stub, length};
 use crate::index::Index;
-use crate::listing::Listing;
+use crate::read::MAX_FRONT;
 use crate::tape::{self, Content, END, Step};
 
 /// Bytes read from a file at once.
@@ -26,6 +28,15 @@ pub trait Contents: Sync {
     /// # Errors
     /// Whatever ends the writing.
     fn open(&self, part: usize, path: &RelPath) -> tree::Result<Box<dyn Read + '_>>;
+
+    /// Opens a file of a tree's base; only asked for where there is one.
+    ///
+    /// # Errors
+    /// Whatever ends the writing.
+    fn open_base(&self, part: usize, path: &RelPath) -> tree::Result<Box<dyn Read + '_>> {
+        let path = Path::new(&part.to_string()).join(path.as_str());
+        Err(tree::Error::Io { verb: "open", path, source: io::ErrorKind::NotFound.into() })
+    }
 }
 
 /// How a bundle is packed. The level is part of what comes out, the threads are not.
@@ -37,27 +48,27 @@ pub struct Packing {
     pub threads: NonZeroUsize,
 }
 
-/// Writes a bundle, from where `out` begins. `listings` are those of the index's trees, in its order; `stub` is the program to begin with,
-/// and may be empty. Gives what stands at its beginning, and so the digest of the whole.
+/// Writes a bundle to the beginning of `out`; `stub` is the program to begin with, and may be empty. Gives what stands at its beginning,
+/// and so the digest of the whole.
 ///
 /// # Errors
 /// [`Error::Changed`] where a file is not what its listing says; [`Error::Malformed`] and [`Error::TooLarge`] where index and listings
 /// are none that could be read; [`Error::Io`], [`Error::Tree`]. What was written by then is no bundle.
 pub fn write(
     out: &mut (impl Write + Seek),
-    index: &Index,
-    listings: &[Listing],
+    draft: &Draft,
     contents: &dyn Contents,
     stub: &[u8],
     packing: Packing,
 ) -> Result<Header> {
+    let index = &draft.index;
     let stub_facts = (!stub.is_empty()).then(|| Stub { size: stub.len() as u64, hash: Sha256::of(stub) });
     if stub.len() as u64 > MAX_STUB {
         return Err(Error::TooLarge { what: "the program before it, in bytes", limit: MAX_STUB });
     }
     let text = index.to_text();
-    let front = front(index, listings)?;
-    let steps = || tape::steps(listings, stub_facts.map(|stub| stub.hash));
+    let front = front(draft)?;
+    let steps = || draft.trees(stub_facts.map(|stub| stub.hash)).steps();
     let size = tape_size(index, steps());
     let blocks = front.len().div_ceil(BLOCK) + size.div_ceil(BLOCK as u64) as usize;
     let mut header =
@@ -74,10 +85,20 @@ pub fn write(
         let mut buffer = vec![0; BUFFER];
         for step in steps() {
             cutter.put(&step.header(index))?;
-            if let (Content::Here { hash, size }, Some(entry)) = (step.content, step.entry) {
-                let file = contents.open(step.part, &entry.path)?;
-                copy(file, &entry.path, hash, size, cutter, &mut buffer)?;
-                cutter.put(&END[..tape::padding(size)])?;
+            match (step.content, step.entry) {
+                (Content::Here { hash, size }, Some(entry)) => {
+                    let file = contents.open(step.part, &entry.path)?;
+                    copy(file, &entry.path, hash, size, cutter, &mut buffer)?;
+                    cutter.put(&END[..tape::padding(size)])?;
+                }
+                (Content::Patch { hash, packed, .. }, _) => {
+                    let patch = draft.patches.get(&hash).filter(|patch| patch.len() as u64 == packed);
+                    cutter.put(
+                        patch.ok_or_else(|| Error::malformed("its index", "a patch that was not made"))?,
+                    )?;
+                    cutter.put(&END[..tape::padding(packed)])?;
+                }
+                _ => {}
             }
         }
         cutter.put(&END)?;
@@ -108,20 +129,21 @@ pub fn sign(out: &mut (impl Write + Seek), header: &Header, signatures: &str) ->
 }
 
 /// Index and listings as they stand in the tar; what could not be read again is not written.
-fn front(index: &Index, listings: &[Listing]) -> Result<Vec<u8>> {
+fn front(draft: &Draft) -> Result<Vec<u8>> {
+    let Draft { index, listings, .. } = draft;
     index.check()?;
     let text = index.to_text();
-    let mut front = tape::index_header(text.len() as u64);
-    let mut file = |header: Vec<u8>, text: &str| {
+    let mut front = Vec::new();
+    let mut file = |header: Vec<u8>, bytes: &[u8]| {
         front.extend_from_slice(&header);
-        front.extend_from_slice(text.as_bytes());
-        front.resize(front.len() + tape::padding(text.len() as u64), 0);
+        front.extend_from_slice(bytes);
+        front.resize(front.len() + tape::padding(bytes.len() as u64), 0);
     };
-    file(Vec::new(), &text);
+    file(tape::index_header(text.len() as u64), text.as_bytes());
     if listings.len() != index.parts.len() {
         return Err(Error::malformed("its index", "it has other trees than there are listings"));
     }
-    for (part, listing) in index.parts.iter().zip(listings) {
+    for ((part, listing), patch) in index.parts.iter().zip(listings).zip(&draft.listing_patches) {
         let text = listing.to_text();
         let is_its = part.listing == Sha256::of(text.as_bytes())
             && part.listing_size == text.len() as u64
@@ -129,10 +151,10 @@ fn front(index: &Index, listings: &[Listing]) -> Result<Vec<u8>> {
         if !is_its {
             return Err(Error::malformed("its index", "a tree's listing is another"));
         }
-        file(tape::listing_header(part), &text);
+        file(tape::listing_header(part), patch.as_deref().unwrap_or(text.as_bytes()));
     }
-    if front.len() as u64 > crate::read::MAX_FRONT {
-        return Err(Error::TooLarge { what: "index and listings, in bytes", limit: crate::read::MAX_FRONT });
+    if front.len() as u64 > MAX_FRONT {
+        return Err(Error::TooLarge { what: "index and listings, in bytes", limit: MAX_FRONT });
     }
     Ok(front)
 }
@@ -141,7 +163,9 @@ fn front(index: &Index, listings: &[Listing]) -> Result<Vec<u8>> {
 fn tape_size<'a>(index: &Index, steps: impl Iterator<Item = Step<'a>>) -> u64 {
     let sizes = steps.map(|step| {
         let content = match step.content {
-            Content::Here { size, .. } => size + tape::padding(size) as u64,
+            Content::Here { size, .. } | Content::Patch { packed: size, .. } => {
+                size + tape::padding(size) as u64
+            }
             _ => 0,
         };
         step.header(index).len() as u64 + content
