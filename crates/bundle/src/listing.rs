@@ -270,4 +270,21 @@ mod tests {
         }
         assert!(Listing::parse(b"d\t\xff\n").is_err());
     }
+
+    proptest::proptest! {
+        /// Of lines that look right, and of any.
+        #[test]
+        fn a_text_is_refused_or_is_the_listings_own(
+            lines in proptest::collection::vec("(d|l\\ta|f\\te3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\t[0-9]{1,2})\\t[a-c](/[a-c.]{1,2}){0,2}", 0..6),
+            any: Vec<u8>,
+        ) {
+            let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+            if let Ok(listing) = Listing::parse(text.as_bytes()) {
+                proptest::prop_assert_eq!(listing.to_text(), text);
+            }
+            if let Ok(listing) = Listing::parse(&any) {
+                proptest::prop_assert_eq!(listing.to_text().into_bytes(), any);
+            }
+        }
+    }
 }
