@@ -14,11 +14,13 @@ use testkit::cli::succeed;
 use testkit::desk::{self, Desk, Found, Outside};
 use testkit::site::Site;
 
-use crate::{Case, case};
+use crate::{Case, waiting};
 
 /// The module's cases.
-pub const CASES: &[Case] =
-    &[case("what_was_not_captured_is_added_beside_what_was", what_was_not_captured_is_added_beside_what_was)];
+pub const CASES: &[Case] = &[waiting(
+    "what_was_not_captured_is_added_beside_what_was",
+    what_was_not_captured_is_added_beside_what_was,
+)];
 
 /// A plugin that nobody captured.
 const LATE: &str = "opencode-cache-late";
