@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::commands;
 use crate::failure::{Failure, Kind};
@@ -62,6 +62,9 @@ enum Verb {
     Diff(commands::diff::Args),
     Export(commands::export::Args),
     Versions(commands::versions::Args),
+    Completions(commands::completions::Args),
+    #[command(hide = true)]
+    Manual(commands::manual::Args),
     #[command(hide = true)]
     InDerivation(commands::in_derivation::Args),
 }
@@ -72,6 +75,11 @@ fn connect_to(text: &str) -> Result<(String, SocketAddr), String> {
     let without_port = || Some(SocketAddr::new(address.trim_matches(['[', ']']).parse().ok()?, 0));
     let address = address.parse().ok().or_else(without_port);
     Ok((host.to_ascii_lowercase(), address.ok_or("an IP address, with or without a port, after the =")?))
+}
+
+/// Everything that can be typed, for whatever is generated from it.
+pub fn grammar() -> clap::Command {
+    Cli::command()
 }
 
 /// Parses the command line; wrong usage ends the program with status 2.
@@ -100,6 +108,8 @@ impl Cli {
                 Verb::Diff(args) => commands::diff::run(args, &place),
                 Verb::Export(args) => commands::export::run(args, &place).await,
                 Verb::Versions(args) => commands::versions::run(args, &place).await,
+                Verb::Completions(args) => commands::completions::run(&args, &place),
+                Verb::Manual(args) => commands::manual::run(&args, &place),
                 Verb::InDerivation(args) => commands::in_derivation::run(args, &place).await,
             }
         });

@@ -1,6 +1,7 @@
 //! One file per verb: its arguments, and `run`, which calls one function of the builder.
 
 pub mod build;
+pub mod completions;
 pub mod diff;
 pub mod doctor;
 pub mod export;
@@ -9,6 +10,7 @@ pub mod in_derivation;
 pub mod inspect;
 mod inspect_plan;
 pub mod lock;
+pub mod manual;
 pub mod update;
 mod update_told;
 pub mod verify;

@@ -25,9 +25,8 @@ fn crates() {
 /// `docs/CLI.md` says what `--help` says.
 fn command_line() {
     let mut text = String::new();
-    for verb in
-        ["", "lock", "update", "fetch", "build", "verify", "inspect", "doctor", "diff", "export", "versions"]
-    {
+    let overview = succeed(Place::get().command(["--help"]).stdin(Stdio::null()).env_remove("COLUMNS"));
+    for verb in [""].into_iter().chain(verbs(&overview)) {
         let arguments = [verb, "--help"].into_iter().filter(|argument| !argument.is_empty());
         let mut command = Place::get().command(arguments);
         // Help is as wide as the terminal where there is one, or as COLUMNS says.
@@ -37,6 +36,15 @@ fn command_line() {
         writeln!(text, "## `{}`\n\n```text\n{}\n```\n", heading.trim(), help.join("\n")).unwrap();
     }
     compare("docs/CLI.md", "help", text.trim_end());
+}
+
+/// The verbs that `--help` lists, in its order.
+fn verbs(overview: &str) -> impl Iterator<Item = &str> {
+    let (_, list) = overview.split_once("\nCommands:\n").unwrap();
+    let lines = list.lines().take_while(|line| !line.is_empty());
+    // A description that goes on in the next line is further in.
+    let names = lines.filter_map(|line| line.strip_prefix("  ").filter(|rest| !rest.starts_with(' ')));
+    names.filter_map(|rest| rest.split_whitespace().next()).filter(|verb| *verb != "help")
 }
 
 /// An arrow points from a crate to what it is built on; dotted where only its tests are.
