@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,8 @@ use serde_json::json;
 use testkit::cli::Place;
 use testkit::github::{API, Asset, FILES, Fault, GitHub, Release, WEB};
 use testkit::internet::{Internet, Reply};
+use testkit::releases::tar_gz;
+use testkit::site::{self, Ran, Site};
 
 use super::{Case, case};
 
@@ -28,6 +31,7 @@ pub const CASES: &[Case] = &[
     case("the_newest_that_has_all_parts_is_found_on_later_pages", the_newest_complete),
     case("limits_failures_and_changed_bytes_are_told_for_what_they_are", told_for_what_it_is),
     case("a_token_goes_to_the_api_and_nowhere_else", a_token_is_for_the_api),
+    case("what_a_release_holds_is_locked_and_built_unless_it_is_hostile", locked_and_built),
 ];
 
 const REPOSITORY: &str = "anomalyco/opencode";
@@ -328,4 +332,82 @@ fn a_token_is_for_the_api() {
             }
         }
     });
+}
+
+/// The committed lock's OpenCode as an archive of GitHub's.
+fn opencode_as_released(site: &Site) -> (String, Vec<u8>) {
+    let lock = Lock::parse(&site.read("opencode.lock.json").unwrap()).unwrap();
+    let artifact = &lock.systems[&System::host().unwrap()];
+    let archive = std::fs::File::open(Vendor::at(site.vendor()).path_of(&artifact.integrity)).unwrap();
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(archive));
+    let mut entries = archive.entries().unwrap().map(Result::unwrap);
+    let mut binary = entries.find(|entry| entry.path().unwrap().ends_with("bin/opencode")).unwrap();
+    let mut bytes = Vec::new();
+    binary.read_to_end(&mut bytes).unwrap();
+    (lock.opencode.to_string(), tar_gz(&[("opencode", &bytes)]))
+}
+
+/// With GitHub on loopback, and whatever registry the machine has for the rest.
+fn verb(site: &Site, world: &World, verb: &[&str]) -> Ran {
+    let hosts = [API, WEB, FILES, "models.opencode.ai"];
+    let elsewhere = hosts.map(|host| format!("{host}={}", world.internet.hosts()));
+    let options = elsewhere.iter().flat_map(|one| ["--connect-to", one]);
+    let mut command = site.command_online(&verb.iter().copied().chain(options).collect::<Vec<_>>());
+    command.env("NODE_EXTRA_CA_CERTS", site.path("ca.pem"));
+    site::run(command).unwrap()
+}
+
+fn locked_and_built() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let _inside = runtime.enter();
+    let site = Site::provided();
+    let (version, released) = opencode_as_released(&site);
+    let host = System::host().unwrap();
+    let asset =
+        format!("opencode-{}.tar.gz", if host == System::X86_64Linux { "linux-x64" } else { "linux-arm64" });
+    let tag = format!("v{version}");
+    let world = World::of(vec![release(&tag, vec![Asset::of(&asset, released)])], &[]);
+    world.internet.write_certificate(&site.path("ca.pem"));
+    let manifest = format!("opencode = \"{version}\"\nsystems = [\"{host}\"]\nsource = \"github\"\n");
+    site.write("opencode-cache.toml", &manifest).unwrap();
+
+    verb(&site, &world, &["lock"]).succeeds();
+    let lock = Lock::parse(&site.read("opencode.lock.json").unwrap()).unwrap();
+    let artifact = &lock.systems[&host];
+    assert!(matches!(&artifact.source, ArtifactSource::Github { .. }), "{artifact:?}");
+    assert_eq!(artifact.binary.to_string(), "opencode");
+    // Whoever has the lock alone gets the same bytes from the same place.
+    std::fs::remove_file(Vendor::at(site.vendor()).path_of(&artifact.integrity)).unwrap();
+    let before = world.downloads();
+    verb(&site, &world, &["fetch"]).succeeds();
+    assert_eq!(world.downloads() - before, 1);
+    site.run(&["build", "--offline"]).unwrap().succeeds();
+    let mut opencode = std::process::Command::new(site.path("result/bin/opencode"));
+    let said = testkit::cli::succeed(opencode.arg("--version").env("HOME", site.path("home")));
+    assert_eq!(said, version);
+
+    // Bytes with the hash that the release states, and a file in them that does not stay where it is unpacked.
+    let kept = site.read("opencode.lock.json").unwrap();
+    let hostile = tar_gz(&[("opencode", b"#!"), ("../escaped", b"out")]);
+    let integrity = Sri::of(lock::Algorithm::Sha256, &hostile);
+    let size = hostile.len().to_string();
+    let pinned = kept
+        .replace(&artifact.integrity.to_string(), &integrity.to_string())
+        .replace(&artifact.size.to_string(), &size);
+    *world.github.releases.lock().unwrap() = vec![release(&tag, vec![Asset::of(&asset, hostile)])];
+    let stored = site.stored();
+    for (what, lock) in [("build", Some(&pinned)), ("lock", None)] {
+        match lock {
+            Some(lock) => site.write("opencode.lock.json", lock).unwrap(),
+            None => std::fs::remove_file(site.path("opencode.lock.json")).unwrap(),
+        }
+        let refused = verb(&site, &world, &[what]);
+        assert_eq!(refused.code, Some(4), "{what}: {refused:?}");
+        assert!(refused.stderr.contains("[archive-"), "{what}: {refused:?}");
+        assert_eq!(site.stored(), stored, "{what}");
+        let escaped = walkdir::WalkDir::new(site.path("")).into_iter().map(Result::unwrap);
+        let escaped: Vec<_> = escaped.filter(|entry| entry.file_name() == "escaped").collect();
+        assert!(escaped.is_empty(), "{what}: {escaped:?}");
+    }
+    assert!(!site.path("opencode.lock.json").exists(), "a refused lock leaves none");
 }
