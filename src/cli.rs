@@ -61,6 +61,7 @@ enum Verb {
     Doctor(commands::doctor::Args),
     Diff(commands::diff::Args),
     Export(commands::export::Args),
+    Bundle(commands::bundle::Args),
     Versions(commands::versions::Args),
     Completions(commands::completions::Args),
     #[command(hide = true)]
@@ -107,6 +108,7 @@ impl Cli {
                 Verb::Doctor(args) => commands::doctor::run(args, &place).await,
                 Verb::Diff(args) => commands::diff::run(args, &place),
                 Verb::Export(args) => commands::export::run(args, &place).await,
+                Verb::Bundle(args) => commands::bundle::run(args, &place).await,
                 Verb::Versions(args) => commands::versions::run(args, &place).await,
                 Verb::Completions(args) => commands::completions::run(&args, &place),
                 Verb::Manual(args) => commands::manual::run(&args, &place),

@@ -1,6 +1,7 @@
 //! One file per verb: its arguments, and `run`, which calls one function of the builder.
 
 pub mod build;
+pub mod bundle;
 pub mod completions;
 pub mod diff;
 pub mod doctor;

@@ -1,7 +1,7 @@
 //! One error for whoever calls this crate: kind, stable code, hint; the cause is in `source()`.
 
 use crate::{
-    binary, capture, catalogue, contents, derivation, emit, exercise, export, fetch, lockfile, plan,
+    binary, bundles, capture, catalogue, contents, derivation, emit, exercise, export, fetch, lockfile, plan,
     programs, record, registry, resolve, update, verify,
 };
 
@@ -68,6 +68,9 @@ pub enum Error {
     /// Exporting.
     #[error(transparent)]
     Export(#[from] export::Error),
+    /// Bundling.
+    #[error(transparent)]
+    Bundles(#[from] bundles::Error),
     /// A step of a Nix derivation.
     #[error(transparent)]
     Derivation(#[from] derivation::Error),
@@ -92,6 +95,7 @@ impl Error {
             Self::Verify(error) => error.code(),
             Self::Update(error) => error.code(),
             Self::Export(error) => error.code(),
+            Self::Bundles(error) => error.code(),
             Self::Derivation(error) => error.code(),
         }
     }
@@ -114,6 +118,7 @@ impl Error {
             Self::Verify(error) => error.hint(),
             Self::Update(error) => error.hint(),
             Self::Export(error) => error.hint(),
+            Self::Bundles(error) => error.hint(),
             Self::Derivation(error) => error.hint(),
         }
     }
@@ -141,6 +146,7 @@ impl Error {
             Self::Verify(error) => error.kind(),
             Self::Update(error) => error.kind(),
             Self::Export(error) => error.kind(),
+            Self::Bundles(error) => error.kind(),
             Self::Derivation(derivation::Error::Spec { .. } | derivation::Error::NoRegistry { .. }) => {
                 Kind::Input
             }

@@ -9,6 +9,7 @@
 mod ask_bun;
 mod binary;
 mod build;
+pub mod bundles;
 pub mod by_name;
 mod capture;
 pub mod catalogue;

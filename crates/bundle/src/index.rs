@@ -3,6 +3,7 @@
 //! JSON of one form only: what is read is written again and compared, so that no key stands twice and none is unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use lock::System;
 use serde::{Deserialize, Serialize};
@@ -98,6 +99,16 @@ pub enum Role {
     Tool,
     /// The C library for machines that have none the output could use.
     Libraries,
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Output => "output",
+            Self::Tool => "tool",
+            Self::Libraries => "libraries",
+        })
+    }
 }
 
 impl Part {

@@ -15,14 +15,15 @@
 //! | [`draft`] | what is to be written: in full, or as what differs from trees that the target has |
 //! | [`mod@write`], [`read`] | a whole bundle |
 //! | [`restore`] | its trees as directories: a [`Sink`] |
-//! | [`joined`] | a bundle that was cut into several files |
-//! | [`minisign`] | keys and signatures |
+//! | [`joined`], [`file`](mod@file) | a bundle that was cut into several files; where they lie |
+//! | [`minisign`], [`signatures`] | keys and signatures: minisign's; those and Nix's |
 //!
 //! Invariants: no network, no async, nothing printed, no knowledge of OpenCode, no clock, no randomness. Nothing is handed out before
 //! the hash of what it was compressed to was checked; nothing that is read says how much memory is used.
 
 pub mod draft;
 mod error;
+pub mod file;
 pub mod frame;
 mod hash;
 pub mod header;
@@ -33,6 +34,7 @@ pub mod minisign;
 pub mod patch;
 pub mod read;
 pub mod restore;
+pub mod signatures;
 mod sink;
 mod stream;
 mod tape;
@@ -42,6 +44,7 @@ pub mod write;
 
 pub use draft::Draft;
 pub use error::{Error, Result};
+pub use file::open;
 pub use hash::{Hasher, Sha256};
 pub use header::Header;
 pub use index::{Base, Index, Part, Patch, Role};

@@ -234,6 +234,13 @@ impl fmt::Display for PublicKey {
     }
 }
 
+impl Signature {
+    /// The number of the key that made it, by its own word.
+    pub fn id(&self) -> String {
+        name(&self.id)
+    }
+}
+
 impl FromStr for Signature {
     type Err = Error;
 

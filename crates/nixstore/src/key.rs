@@ -131,6 +131,13 @@ impl fmt::Display for PublicKey {
     }
 }
 
+impl Signature {
+    /// The name of the key that made it, by its own word.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 impl FromStr for Signature {
     type Err = NotOne;
 
