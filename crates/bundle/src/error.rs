@@ -67,6 +67,17 @@ pub enum Error {
         /// The tree.
         base: tree::Digest,
     },
+    /// It is not of whom it should be of.
+    #[error(transparent)]
+    Signature(#[from] crate::signatures::Error),
+    /// A file holds no key.
+    #[error("read the key {}", path.display())]
+    Key {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What is wrong; nothing of what stands in the file.
+        source: crate::signatures::Error,
+    },
     /// A file changed between being listed and being packed.
     #[error("{path} changed while it was packed")]
     Changed {
@@ -93,6 +104,7 @@ impl Error {
             Self::Malformed { .. } => "bundle-malformed",
             Self::TooLarge { .. } => "bundle-too-large",
             Self::Base { .. } => "bundle-base-missing",
+            Self::Signature(source) | Self::Key { source, .. } => source.code(),
             Self::Changed { .. } => "bundle-source-changed",
         }
     }
@@ -113,6 +125,7 @@ impl Error {
                 "copy it again from where it was made; `opencode-cache verify FILE` compares there too"
                     .to_owned()
             }
+            Self::Signature(source) | Self::Key { source, .. } => return source.hint().map(str::to_owned),
             Self::Changed { .. } => "make sure that nothing else writes there, then run it again".to_owned(),
             Self::Io { .. } | Self::Malformed { .. } | Self::TooLarge { .. } => return None,
         })

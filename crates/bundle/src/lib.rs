@@ -16,11 +16,12 @@
 //! | [`mod@write`], [`read`] | a whole bundle |
 //! | [`restore`] | its trees as directories: a [`Sink`] |
 //! | [`joined`], [`file`](mod@file) | a bundle that was cut into several files; where they lie |
-//! | [`minisign`], [`signatures`] | keys and signatures: minisign's; those and Nix's |
+//! | [`minisign`], [`signatures`], [`believed`] | keys and signatures: minisign's; those and Nix's; whose are believed |
 //!
 //! Invariants: no network, no async, nothing printed, no knowledge of OpenCode, no clock, no randomness. Nothing is handed out before
 //! the hash of what it was compressed to was checked; nothing that is read says how much memory is used.
 
+pub mod believed;
 pub mod draft;
 mod error;
 pub mod file;
