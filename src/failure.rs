@@ -78,18 +78,39 @@ impl Failure {
 
 impl From<builder::Error> for Failure {
     fn from(error: builder::Error) -> Self {
-        let mut lines = vec![error.to_string()];
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let text = cause.to_string();
-            // A transparent wrapper repeats its cause; a person reads it once.
-            if lines.last() != Some(&text) {
-                lines.push(text);
-            }
-            source = cause.source();
+        Self {
+            kind: error.kind().into(),
+            code: error.code().into(),
+            lines: lines(&error),
+            hint: error.hint(),
         }
-        Self { kind: error.kind().into(), code: error.code().into(), lines, hint: error.hint() }
     }
+}
+
+impl From<install::Error> for Failure {
+    fn from(error: install::Error) -> Self {
+        let kind = match error.kind() {
+            install::Kind::No => Kind::No,
+            install::Kind::Input => Kind::Input,
+            install::Kind::Outside => Kind::Outside,
+        };
+        Self { kind, code: error.code().into(), lines: lines(&error), hint: error.hint() }
+    }
+}
+
+/// An error and its causes.
+fn lines(error: &dyn Error) -> Vec<String> {
+    let mut lines = vec![error.to_string()];
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        // A transparent wrapper repeats its cause; a person reads it once.
+        if lines.last() != Some(&text) {
+            lines.push(text);
+        }
+        source = cause.source();
+    }
+    lines
 }
 
 #[cfg(test)]
