@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use install::{Here, Place, Request, source, told};
+use install::{Here, Place, Request, keys, told};
 use lock::System;
 use serde_json::json;
 
@@ -21,6 +21,10 @@ pub struct Args {
     /// Where the links go that you call [default: ~/.local].
     #[arg(long, value_name = "DIR")]
     prefix: Option<PathBuf>,
+    /// Install only what this public key signed, minisign's or Nix's, or a file of one; may be repeated
+    /// [default: those of /etc/opencode-cache/keys and $XDG_CONFIG_HOME/opencode-cache/keys].
+    #[arg(long, value_name = "KEY")]
+    key: Vec<String>,
     /// Install an OpenCode that is older than the active one.
     #[arg(long)]
     downgrade: bool,
@@ -33,9 +37,10 @@ pub struct Args {
 pub fn run(args: &Args, workplace: &Workplace) -> Result<ExitCode, Failure> {
     let here = Here::of_process();
     let place = Place::find(args.prefix.as_deref(), &here)?;
-    let mut bundle = source::open(&args.bundle)?;
-    let request = Request { place, system: System::host(), downgrade: args.downgrade };
-    let installed = install::install(&mut bundle, &request)?;
+    let keys = keys::believed(&args.key, &here)?;
+    let request =
+        Request { file: args.bundle.clone(), keys, place, system: System::host(), downgrade: args.downgrade };
+    let installed = install::install(&request)?;
     if args.json {
         workplace.ui().json(&json!({
             "generation": super::list::as_json(&installed.generation, None), "before": installed.before,

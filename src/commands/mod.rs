@@ -20,4 +20,5 @@ pub mod uninstall;
 pub mod update;
 mod update_told;
 pub mod verify;
+mod verify_installed;
 pub mod versions;

@@ -32,6 +32,9 @@ pub struct Args {
     /// Of a binary cache: who signed with this key is believed; may be repeated. NAME:BASE64, as Nix writes it.
     #[arg(long, value_name = "KEY")]
     public_key: Vec<PublicKey>,
+    /// What `install` put below this directory: its trees and links are looked at, then the active output is run.
+    #[arg(long, value_name = "DIR", conflicts_with = "output")]
+    prefix: Option<PathBuf>,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -47,6 +50,9 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         allowed: args.allow,
         progress: place.progress(),
     };
+    if let Some(prefix) = &args.prefix {
+        return super::verify_installed::run(prefix, request, args.json, place).await;
+    }
     if verify::is_cache(&request.output) {
         return run_cache(args.public_key, request, args.json, place).await;
     }
@@ -105,7 +111,8 @@ fn render_cache(report: &CacheReport) -> String {
 /// What is to be done about attempts to leave.
 const NEXT: &str = "next step: a plugin that looks for updates or calls its maker asks by itself: it has a setting against that, or `--allow HOST` lists it apart\n";
 
-fn render(report: &Report) -> String {
+/// A report, for a person.
+pub fn render(report: &Report) -> String {
     let mut text = format!("{}\n", report.path.display());
     let mut last = None;
     for check in &report.checks {

@@ -1,10 +1,10 @@
 //! All steps of an installation, in their order: nothing before the last touches what is active.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Seek};
 use std::path::PathBuf;
 
-use bundle::{Bundle, Role};
+use bundle::Role;
+use bundle::signatures::PublicKey;
 use lock::System;
 
 use crate::error::Result;
@@ -18,6 +18,10 @@ use crate::state::State;
 /// What is wanted.
 #[derive(Debug)]
 pub struct Request {
+    /// The bundle; of one that was cut, its first file or its name.
+    pub file: PathBuf,
+    /// Who is believed: nobody is asked for where there are none.
+    pub keys: Vec<PublicKey>,
     /// Where to.
     pub place: Place,
     /// What this machine is, if it is one that is known.
@@ -41,10 +45,11 @@ pub struct Installed {
 ///
 /// # Errors
 /// Whatever ends it; what was active stays so.
-pub fn install<R: Read + Seek>(bundle: &mut Bundle<R>, request: &Request) -> Result<Installed> {
-    let plan = look(bundle, request)?;
+pub fn install(request: &Request) -> Result<Installed> {
+    let mut bundle = bundle::open(&request.file)?;
+    let plan = look(&mut bundle, request)?;
     let state = State::take(&request.place)?;
-    let fitted = stage(bundle, &plan, &state)?;
+    let fitted = stage(&mut bundle, &plan, &state)?;
     let before = generation::active(&request.place);
     let generation = recorded(&plan, &state, fitted)?;
     let left_out = use_generation(&state, &generation)?;

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | [`place`] | where `PREFIX` and `STATE` are |
 //! | `state` | what lies in `STATE`, and the lock that whoever changes it holds |
-//! | [`source`] | a bundle's file, or its several files |
+//! | [`keys`] | which public keys are believed |
 //! | `look` | what a bundle would do here: step 1, which writes nothing |
 //! | `sorting`, `stage` | its trees, into the store: steps 2 to 4 |
 //! | `fitting` | the output, made to run on a machine without a C library |
@@ -28,6 +28,7 @@ mod fitting;
 pub mod gc;
 pub mod generation;
 pub mod install;
+pub mod keys;
 mod links;
 pub mod list;
 mod look;
@@ -35,7 +36,6 @@ pub mod place;
 pub mod rollback;
 mod running;
 mod sorting;
-pub mod source;
 mod stage;
 mod state;
 pub mod told;

@@ -3,7 +3,7 @@
 
 use std::io::{Read, Seek};
 
-use bundle::{Bundle, Front, Part, Role, Sha256};
+use bundle::{Bundle, Front, Part, Role, Sha256, believed};
 use lock::System;
 use tree::Digest;
 
@@ -43,8 +43,8 @@ impl Plan {
 /// Whatever is in the way of installing it, but for what only shows when it is written.
 pub(crate) fn look<R: Read + Seek>(bundle: &mut Bundle<R>, request: &Request) -> Result<Plan> {
     let place = &request.place;
-    let _hash = bundle.check()?;
-    let key = None;
+    let hash = bundle.check()?;
+    let key = believed::judge(bundle, &request.file, &request.keys, &hash)?.map(|key| key.name());
     let front = bundle.front(&Stored::of(place)?)?;
     let wanted = choose(&front, request.system)?;
     let plan = Plan { front, wanted, digest: bundle.header().digest(), key };

@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use install::{Error, Here, Kind, Place, Request, source, told};
+use install::{Error, Here, Kind, Place, Request, keys, told};
 use lock::System;
 
 use typed::{Typed, Verb};
@@ -46,9 +46,9 @@ fn run(typed: Typed) -> Result<(), Error> {
         Verb::Install { bundle, downgrade } => {
             let file = bundle.unwrap_or_else(own_file);
             let place = place()?;
-            let mut bundle = source::open(&file)?;
-            let request = Request { place, system: System::host(), downgrade };
-            let installed = install::install(&mut bundle, &request)?;
+            let keys = keys::believed(&typed.keys, &here)?;
+            let request = Request { file, keys, place, system: System::host(), downgrade };
+            let installed = install::install(&request)?;
             say(&installed.to_string());
             if let Some(hint) = told::path_hint(&request.place, &here) {
                 talk(&hint);

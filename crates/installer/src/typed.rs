@@ -18,6 +18,8 @@ Verbs:
 
 Options:
   --prefix DIR     where the links go that you call [default: ~/.local]
+  --key KEY        install only what this public key signed: minisign's or Nix's, or a file of one
+                   [default: those of /etc/opencode-cache/keys and ~/.config/opencode-cache/keys]
   --downgrade      install an OpenCode that is older than the active one
   --to N, --keep N see above
   --help, --version
@@ -31,6 +33,8 @@ pub struct Typed {
     pub verb: Verb,
     /// Where.
     pub prefix: Option<PathBuf>,
+    /// Who is believed.
+    pub keys: Vec<String>,
 }
 
 /// What to do.
@@ -69,7 +73,7 @@ pub enum Verb {
 /// What is wrong with them, in words.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Typed, String> {
     let (mut words, mut prefix, mut downgrade) = (Vec::new(), None, false);
-    let (mut to, mut keep) = (None, None);
+    let (mut to, mut keep, mut keys) = (None, None, Vec::new());
     let mut arguments = arguments.into_iter();
     while let Some(argument) = arguments.next() {
         let text = argument.to_str().unwrap_or_default();
@@ -79,9 +83,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Typed, Str
         };
         let mut value = || joined.clone().or_else(|| arguments.next()).ok_or(format!("{name} needs a value"));
         match name {
-            "--help" | "-h" => return Ok(Typed { verb: Verb::Help, prefix }),
-            "--version" | "-V" => return Ok(Typed { verb: Verb::Version, prefix }),
+            "--help" | "-h" => return Ok(Typed { verb: Verb::Help, prefix, keys }),
+            "--version" | "-V" => return Ok(Typed { verb: Verb::Version, prefix, keys }),
             "--prefix" => prefix = Some(PathBuf::from(value()?)),
+            "--key" => keys.push(value()?.into_string().map_err(|_| "--key wants text".to_owned())?),
             "--downgrade" if joined.is_none() => downgrade = true,
             "--to" => to = Some(number(name, &value()?)?),
             "--keep" => keep = Some(number(name, &value()?)?),
@@ -109,9 +114,10 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Typed, Str
         false => Ok(()),
     };
     is_of("--downgrade", downgrade, matches!(verb, Verb::Install { .. }))?;
+    is_of("--key", !keys.is_empty(), matches!(verb, Verb::Install { .. }))?;
     is_of("--to", to.is_some(), matches!(verb, Verb::Rollback { .. }))?;
     is_of("--keep", keep.is_some(), matches!(verb, Verb::Gc { .. }))?;
-    Ok(Typed { verb, prefix })
+    Ok(Typed { verb, prefix, keys })
 }
 
 fn number(name: &str, value: &OsString) -> Result<u64, String> {

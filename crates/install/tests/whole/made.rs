@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use bundle::{Bundle, Contents, Draft, Listing, Packing, Part, Role, Sha256, write};
+use bundle::{Contents, Draft, Listing, Packing, Part, Role, Sha256, write};
 use install::{Place, Request};
 use lock::System;
 use tree::{Digest, Store, StorePath};
@@ -69,12 +69,15 @@ impl Machine {
         Source { stored, system: HERE, role, facts }
     }
 
-    pub fn request(&self) -> Request {
-        Request { place: self.place.clone(), system: Some(HERE), downgrade: false }
+    /// A bundle as a file, to be installed as it is.
+    pub fn request(&self, bytes: &[u8]) -> Request {
+        let file = self.directory.path().join("a.bundle");
+        fs::write(&file, bytes).unwrap();
+        Request { file, keys: Vec::new(), place: self.place.clone(), system: Some(HERE), downgrade: false }
     }
 
     pub fn install(&self, bytes: &[u8]) -> install::Result<install::Installed> {
-        install::install(&mut Bundle::open(Cursor::new(bytes))?, &self.request())
+        install::install(&self.request(bytes))
     }
 
     /// What the program says that users call.

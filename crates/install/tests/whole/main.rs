@@ -6,8 +6,9 @@ mod made;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use bundle::Role;
-use install::{gc, list, rollback, uninstall, verify};
+use bundle::signatures::PublicKey;
+use bundle::{Role, minisign};
+use install::{Request, gc, list, rollback, uninstall, verify};
 use lock::System;
 
 use made::{Machine, bundle, names};
@@ -32,10 +33,9 @@ fn generations_come_side_by_side_and_one_is_active() {
 
     assert_eq!(code(machine.install(&old)), "install-downgrade");
     assert_eq!(machine.says(), "1.1.0");
-    let mut meant = machine.request();
+    let mut meant = machine.request(&old);
     meant.downgrade = true;
-    let opened = &mut bundle::Bundle::open(std::io::Cursor::new(&old)).unwrap();
-    assert_eq!(install::install(opened, &meant).unwrap().generation.number, 1);
+    assert_eq!(install::install(&meant).unwrap().generation.number, 1);
     assert_eq!(machine.says(), "1.0.0");
 
     assert_eq!(code(rollback(&machine.place, None)), "generation-none");
@@ -163,6 +163,35 @@ fn a_damaged_tree_is_told_and_mended_by_installing_again() {
     assert_eq!(verify(&machine.place).unwrap().problems.len(), 2);
     machine.install(&whole).unwrap();
     assert_eq!(verify(&machine.place).unwrap().problems, [""; 0]);
+}
+
+/// Bytes that are others, bytes that are missing, nobody's signature, a stranger's: nothing is written.
+#[test]
+fn what_is_damaged_or_of_a_stranger_is_refused_before_anything_is_written() {
+    let machine = Machine::new();
+    let whole = bundle(&[(&machine.output("1.0.0"), None)]);
+    let mut flipped = whole.clone();
+    let last = flipped.len() - 10;
+    flipped[last] ^= 1;
+    assert_eq!(code(machine.install(&flipped)), "bundle-damaged");
+    assert_eq!(code(machine.install(&whole[..whole.len() - 1])), "bundle-truncated");
+    let secret = |seed: u8| minisign::SecretKey::new([seed; 32], [seed; 8]).unwrap();
+    let signed = |seed: u8| {
+        let mut file = std::io::Cursor::new(whole.clone());
+        let mut opened = bundle::Bundle::open(&mut file).unwrap();
+        let (hash, header) = (opened.check().unwrap(), opened.header().clone());
+        bundle::sign(&mut file, &header, &secret(seed).sign(&hash, "test").to_string()).unwrap();
+        file.into_inner()
+    };
+    let believing = |bytes: &[u8]| {
+        let keys = vec![PublicKey::Minisign(secret(1).public())];
+        install::install(&Request { keys, ..machine.request(bytes) })
+    };
+    assert_eq!(code(believing(&whole)), "bundle-unsigned");
+    assert_eq!(code(believing(&signed(2))), "signature-other-key");
+    assert!(!machine.place.state.exists() && !machine.place.prefix.exists(), "something was written");
+    let installed = believing(&signed(1)).unwrap();
+    assert_eq!(installed.generation.record.key, Some(secret(1).public().id()));
 }
 
 #[test]
