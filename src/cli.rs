@@ -42,6 +42,10 @@ pub struct Shared {
     /// The npm registry, instead of what npm's configuration says.
     #[arg(long, global = true, value_name = "URL")]
     pub registry: Option<String>,
+    /// Where packages of Debian's come from, instead of the mirrors of this machine's apt: a mirror's root, or a directory that
+    /// holds them.
+    #[arg(long, global = true, value_name = "URL|DIR")]
+    pub debian: Option<String>,
     /// Reach a host at this address, and through no proxy; may be repeated.
     #[arg(long, global = true, value_name = "HOST=ADDRESS[:PORT]", value_parser = connect_to)]
     pub connect_to: Vec<(String, SocketAddr)>,

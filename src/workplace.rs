@@ -107,6 +107,7 @@ impl Workplace {
         let project = self.shared.manifest.parent().unwrap_or(Path::new("")).to_path_buf();
         let mut sought = Sought::here(self.shared.registry.clone(), project);
         sought.connect_to = self.shared.connect_to.iter().cloned().collect();
+        sought.debian.clone_from(&self.shared.debian);
         sought.opencode = self.vendor().ok().map(|vendor| (vendor, self.lock().ok().map(|(lock, _)| lock)));
         Ok(sought.find().await?)
     }

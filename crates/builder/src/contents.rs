@@ -40,6 +40,9 @@ pub struct Contents {
     /// Programs that OpenCode starts and would download, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub programs: BTreeMap<String, Program>,
+    /// Debian's packages whose libraries it holds, and their versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub libraries: BTreeMap<String, String>,
     /// For how many of the versions that the lock pins the registry vouched, by state; none where nobody asked.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub signatures: BTreeMap<String, usize>,

@@ -25,7 +25,7 @@ pub use error::Error;
 pub use unpack::unpack;
 
 use crate::capture::Capture;
-use crate::fetch::Pin;
+use crate::fetch::{Origin, Pin};
 use crate::progress::{Event, Progress};
 use crate::registry::{self, Sought};
 use crate::{catalogue, emit, fetch, layout};
@@ -51,7 +51,7 @@ pub async fn fetch_one(spec: &Path, out: &Path, progress: &Arc<dyn Progress>) ->
     if let Some(file) = named.into_iter().flatten().find(|file| Path::new(file).is_file()) {
         sought.env.insert(AUTHORITIES.into(), file);
     }
-    if let Source::Url(url) = &pin.source {
+    if let Origin::Upstream(Source::Url(url)) = &pin.source {
         // No registry has to be known for what has an address of its own.
         sought.flag = Some(url.origin().ascii_serialization());
     }
@@ -73,7 +73,7 @@ fn pin(spec: &spec::FetchOne) -> Result<Pin, Error> {
         (None, Some(url)) => Source::Url(Url::parse(url).map_err(|_| wrong(url))?),
         _ => return Err(wrong("one of both is wanted")),
     };
-    Ok(Pin { source, integrity: spec::sri(&spec.integrity)?, size: spec.size })
+    Ok(Pin { source: Origin::Upstream(source), integrity: spec::sri(&spec.integrity)?, size: spec.size })
 }
 
 /// Performs the one exercise of a lock's part, with loopback only, and leaves its canonical trees below `out`.
@@ -101,7 +101,9 @@ pub async fn output(
 ) -> Result<(), crate::Error> {
     let spec: spec::Output = spec::read(spec)?;
     let aside = aside()?;
-    let (lock, lock_text) = crate::lockfile::read(&spec.lock)?;
+    let (mut lock, lock_text) = crate::lockfile::read(&spec.lock)?;
+    // Where there is Nix there is a C library, which the binary gets there.
+    lock.libraries.clear();
     let vendor = vendor(&aside, &spec.artifacts)?;
     let beside = aside.path().join("opencode.lock.json");
     if let Some(file) = &spec.catalogue {

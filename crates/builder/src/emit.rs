@@ -15,7 +15,9 @@ use crate::contents::{self, Catalogue, Contents, Placed, Program, Tree};
 use crate::downloads::Body;
 use crate::opencode::NpmVariable;
 use crate::settle::{self, Installed};
-use crate::{binary, commands, files, fills, layout, modules, opencode, programs, servers, tree_sitter};
+use crate::{
+    binary, commands, debian, files, fills, layout, modules, opencode, programs, servers, tree_sitter,
+};
 
 /// What an output is made of, beside the trees.
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +80,9 @@ pub enum Error {
     /// A program could not be unpacked.
     #[error(transparent)]
     Program(#[from] binary::Error),
+    /// The C library cannot be laid out.
+    #[error(transparent)]
+    Debian(#[from] debian::Error),
     /// A captured tree is no good.
     #[error(transparent)]
     Settle(#[from] settle::Error),
@@ -93,6 +98,7 @@ impl Error {
             Self::Io { .. } => "output-write",
             Self::LinkMap { .. } => "output-linkmap",
             Self::Program(error) => error.code(),
+            Self::Debian(error) => error.code(),
             Self::Settle(_) => "tree-not-whole",
             Self::Tree(error) => error.code(),
         }
@@ -102,6 +108,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Program(error) => error.hint(),
+            Self::Debian(error) => error.hint(),
             Self::Tree(error) => error.hint(),
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
                 Some("free disk space, or put the store elsewhere with XDG_STATE_HOME".into())
@@ -138,6 +145,7 @@ pub fn complete(root: &Path, parts: &Parts<'_>) -> Result<(), Error> {
             write(root, &layout::program(name), text.as_bytes(), 0o555)?;
         }
     }
+    debian::place(root, parts.lock, parts.system, parts.vendor)?;
     let map = link_map(root, parts, colours)?;
     write(root, layout::LINKMAP, map.as_bytes(), 0o444)?;
     make_fallback(root, &map)?;
@@ -348,6 +356,12 @@ fn describe(root: &Path, parts: &Parts<'_>) -> Result<Contents, Error> {
         models: parts.lock.models.clone(),
         exercises,
         programs: describe_programs(root, parts)?,
+        libraries: match parts.lock.libraries.get(&parts.system) {
+            None => BTreeMap::new(),
+            Some(packages) => {
+                packages.iter().map(|(name, one)| (name.to_string(), one.version.to_string())).collect()
+            }
+        },
         signatures: match parts.lock.signatures.is_empty() {
             true => BTreeMap::new(),
             false => parts.lock.signature_counts(),

@@ -6,24 +6,42 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lock::{Artifact, ArtifactSource, Catalogue, Download, HttpsUrl, Lock, PackageId, Sri, System};
+use lock::{Artifact, ArtifactSource, Catalogue, Download, HttpsUrl, Lock, PackageId, PoolPath, Sri, System};
 use replay::registry::Upstream;
 use replay::vendor::{self, Pinned, Source, Vendor};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use url::Url;
 
-use crate::downloads;
 use crate::progress::{Event, Progress};
+use crate::{debian, downloads};
 
 /// Downloads at once. A registry over HTTP/2 gives no more with more, and a proxy dislikes it.
 const PARALLEL: usize = 16;
+
+/// Who has a pinned thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A registry, or an address.
+    Upstream(Source),
+    /// Any mirror of Debian.
+    Debian(PoolPath),
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Upstream(source) => source.fmt(f),
+            Self::Debian(path) => path.fmt(f),
+        }
+    }
+}
 
 /// One thing that the lock pins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pin {
     /// Where it comes from.
-    pub source: Source,
+    pub source: Origin,
     /// Its hash.
     pub integrity: Sri,
     /// Its size in bytes.
@@ -42,6 +60,9 @@ pub enum Error {
         /// The cause.
         source: vendor::Error,
     },
+    /// Debian's C library cannot be had.
+    #[error(transparent)]
+    Debian(#[from] debian::Error),
     /// Files are missing, and the network may not be used.
     #[error("build offline: {} of the pinned files are not in {}, the first is {}", missing.len(), vendor.display(), missing.first().map(String::as_str).unwrap_or_default())]
     Missing {
@@ -66,6 +87,7 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Vendor { source, .. } => source.code(),
+            Self::Debian(error) => error.code(),
             Self::Missing { .. } => "vendor-incomplete",
             Self::System { .. } => "lock-system",
             Self::Worker => "bug-worker",
@@ -76,6 +98,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Vendor { source, .. } => source.hint(),
+            Self::Debian(error) => error.hint(),
             Self::Missing { .. } => Some("run `opencode-cache fetch` where there is a network".into()),
             Self::System { .. } => {
                 Some("add it to `systems` in the manifest and run `opencode-cache lock`".into())
@@ -98,13 +121,19 @@ pub fn pins(lock: &Lock, systems: &BTreeSet<System>) -> Result<Vec<Pin>, Error> 
                 pins.insert(pin.integrity.to_string(), pin);
             }
         }
+        for package in lock.libraries.get(system).into_iter().flat_map(BTreeMap::values) {
+            let source = Origin::Debian(package.path.clone());
+            let pin = Pin { source, integrity: package.integrity.clone(), size: package.size };
+            pins.insert(pin.integrity.to_string(), pin);
+        }
         for (id, package) in lock.pinned_for(*system) {
             add(&mut pins, id.clone(), &package.integrity, package.size);
         }
     }
     for (url, download) in &lock.downloads {
         if let (Download::File { integrity, size, .. }, Ok(url)) = (download, Url::parse(url.as_str())) {
-            let pin = Pin { source: Source::Url(url), integrity: integrity.clone(), size: *size };
+            let source = Origin::Upstream(Source::Url(url));
+            let pin = Pin { source, integrity: integrity.clone(), size: *size };
             pins.entry(integrity.to_string()).or_insert(pin);
         }
     }
@@ -117,7 +146,7 @@ pub fn pins(lock: &Lock, systems: &BTreeSet<System>) -> Result<Vec<Pin>, Error> 
         let first = location(download).filter(|_| !targets.contains(url));
         let pin = first.and_then(|_| pins.get_mut(&downloads::pinned(lock, url)?.to_string()));
         if let (Some(pin), Ok(url)) = (pin, Url::parse(url.as_str())) {
-            pin.source = Source::Url(url);
+            pin.source = Origin::Upstream(Source::Url(url));
         }
     }
     Ok(pins.into_values().collect())
@@ -132,7 +161,7 @@ fn location(download: &Download) -> Option<&HttpsUrl> {
 
 /// The pin of a catalogue.
 pub fn catalogue_pin(catalogue: &Catalogue) -> Option<Pin> {
-    let source = Source::Url(Url::parse(catalogue.url.as_str()).ok()?);
+    let source = Origin::Upstream(Source::Url(Url::parse(catalogue.url.as_str()).ok()?));
     Some(Pin { source, integrity: catalogue.integrity.clone(), size: catalogue.size })
 }
 
@@ -146,11 +175,11 @@ pub fn artifact_pins(artifact: &Artifact) -> Vec<Pin> {
             None => return Vec::new(),
         },
     };
-    vec![Pin { source, integrity: artifact.integrity.clone(), size: artifact.size }]
+    vec![Pin { source: Origin::Upstream(source), integrity: artifact.integrity.clone(), size: artifact.size }]
 }
 
 fn add(pins: &mut BTreeMap<String, Pin>, id: PackageId, integrity: &Sri, size: u64) {
-    let pin = Pin { source: Source::Package(id), integrity: integrity.clone(), size };
+    let pin = Pin { source: Origin::Upstream(Source::Package(id)), integrity: integrity.clone(), size };
     pins.entry(integrity.to_string()).or_insert(pin);
 }
 
@@ -184,11 +213,15 @@ async fn fetch_all(
     missing: Vec<Pin>,
     progress: &Arc<dyn Progress>,
 ) -> Result<(), Error> {
+    let of_debian = missing.iter().any(|pin| matches!(pin.source, Origin::Debian(_)));
+    let mirrors =
+        if of_debian { debian::mirrors(debian::Place::of(upstream).as_ref()).await? } else { Vec::new() };
+    let mirrors = Arc::new(mirrors);
     let permits = Arc::new(Semaphore::new(PARALLEL));
     let mut workers = JoinSet::new();
     for pin in missing {
         let (vendor, upstream) = (vendor.clone(), upstream.clone());
-        let (permits, progress) = (permits.clone(), progress.clone());
+        let (permits, progress, mirrors) = (permits.clone(), progress.clone(), mirrors.clone());
         workers.spawn(async move {
             let _permit = permits.acquire_owned().await;
             let arrived = AtomicU64::new(0);
@@ -197,10 +230,17 @@ async fn fetch_all(
                 progress.event(Event::Fetched { bytes });
             };
             let pinned = Pinned { integrity: &pin.integrity, size: pin.size };
-            vendor
-                .fetch(&upstream, &pin.source, pinned, &tell)
-                .await
-                .map_err(|source| Error::Vendor { what: pin.source.to_string(), source })
+            match &pin.source {
+                Origin::Debian(path) => {
+                    debian::bring(&vendor, &upstream, &mirrors, path, pinned, &tell).await
+                }
+                Origin::Upstream(source) => {
+                    let fetched = vendor.fetch(&upstream, source, pinned, &tell).await;
+                    fetched
+                        .map(drop)
+                        .map_err(|error| Error::Vendor { what: source.to_string(), source: error })
+                }
+            }
         });
     }
     // The first failure ends the rest: what has arrived stays and is taken up by the next run.

@@ -19,6 +19,8 @@ pub const MODULES: &str = "lib/opencode/modules.mjs";
 pub const MODULES_INDEX: &str = "lib/opencode/modules.json";
 /// The libraries that are loaded first, where the machine has none where a loader looks (outputs of Nix).
 pub const LIBRARIES: &str = "lib/opencode/libraries.json";
+/// The C library, for machines that have none; the crate `fit` knows this place too.
+pub const LIBC: &str = "lib/opencode/libc";
 /// What has OpenCode find captured packages that it is to start by `npx` and the like.
 pub const COMMANDS: &str = "lib/opencode/commands.mjs";
 /// Which packages there are for it; only in outputs that have any.

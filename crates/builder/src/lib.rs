@@ -19,6 +19,7 @@ pub mod config;
 pub mod contents;
 mod count;
 pub mod currency;
+pub mod debian;
 pub mod derivation;
 pub mod difference;
 pub mod directories;

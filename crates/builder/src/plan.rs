@@ -10,7 +10,7 @@ use lock::{Manifest, PackageName, Spec, Version};
 use crate::by_name::{ByName, Sdks};
 use crate::directories::ConfigDirs;
 use crate::started::{self, plain};
-use crate::{config, files, opencode, pins, programs, releases, signatures, variants};
+use crate::{config, debian, files, opencode, pins, programs, releases, signatures, variants};
 
 /// The largest manifest or `package.json` that is read, in bytes; both are written by hand.
 const MAX_BYTES: u64 = 1 << 20;
@@ -247,6 +247,7 @@ impl Wishes {
         reasons.extend(releases::other_source(&self.manifest, lock));
         reasons.extend(programs::missing_from(&self.manifest, lock));
         reasons.extend(variants::missing_from(&self.manifest, lock));
+        reasons.extend(debian::missing_from(&self.manifest, lock));
         reasons.extend(self.by_name.lacking_from(lock));
         let wanted = self.exercises(&lock.opencode, &lock.providers);
         for (name, kind) in &wanted {

@@ -32,7 +32,7 @@ use crate::registry::Registry;
 use crate::releases::{Parts, Releases};
 use crate::signatures::Judge;
 use crate::{
-    binary, catalogue, count, downloads, fetch, parallel, pins, programs, releases, resolve, variants,
+    binary, catalogue, count, debian, downloads, fetch, parallel, pins, programs, releases, resolve, variants,
 };
 
 pub use error::Error;
@@ -148,6 +148,7 @@ impl Recording<'_> {
             lock.models = old.models.clone();
             lock.programs = old.programs.clone();
             lock.variants = old.variants.clone();
+            lock.libraries = old.libraries.clone();
         }
         let origin = Origin::new(self.registry.upstream.clone(), self.vendor.clone());
         self.pins_exist(&origin).await?;
@@ -157,6 +158,15 @@ impl Recording<'_> {
                 variants: manifest.variants.clone(),
             };
             lock.variants = self.releases().variants(&lock.opencode, &parts).await?;
+        }
+        if debian::missing_from(manifest, lock).is_some() {
+            let systems = match manifest.libraries {
+                lock::Libraries::None => BTreeSet::new(),
+                _ => lock.systems.keys().copied().collect(),
+            };
+            let place = debian::Place::of(&self.registry.upstream);
+            let resolving = debian::resolve(&systems, place.as_ref());
+            lock.libraries = timed(&*self.progress, "ask for Debian's C library", resolving).await?;
         }
         let same_day = kept.is_none_or(|old| pins::other_day(manifest, old).is_none());
         let programs_fit = same_day && programs::missing_from(manifest, lock).is_none();
@@ -365,6 +375,7 @@ fn empty_lock(opencode: Version, systems: BTreeMap<System, lock::Artifact>) -> L
         models: BTreeMap::new(),
         programs: BTreeMap::new(),
         variants: BTreeMap::new(),
+        libraries: BTreeMap::new(),
         pins: BTreeMap::new(),
         before: None,
         providers: BTreeMap::new(),

@@ -32,6 +32,8 @@ const NPM_ANSWER: u64 = 4096;
 pub struct Sought {
     /// What the user said (`--registry`).
     pub flag: Option<String>,
+    /// Where packages of Debian's come from (`--debian`): a mirror or a directory.
+    pub debian: Option<String>,
     /// Hosts that are reached elsewhere (`--connect-to`), the port 0 for the scheme's own.
     pub connect_to: BTreeMap<String, SocketAddr>,
     /// The environment.
@@ -141,7 +143,7 @@ impl Sought {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         let home = env.get("HOME").filter(|home| !home.is_empty()).map(PathBuf::from);
-        Self { flag, connect_to: BTreeMap::new(), env, project, home, opencode: None }
+        Self { flag, debian: None, connect_to: BTreeMap::new(), env, project, home, opencode: None }
     }
 
     /// The registry, ready to be asked.
@@ -170,6 +172,7 @@ impl Sought {
             return Err(Error::Unknown);
         }
         let upstream = Upstream::new(&settings)?.with_api_credentials(github::credentials(&self.env));
+        let upstream = upstream.with_mirror(self.debian.clone());
         Ok(Registry { upstream, settings })
     }
 

@@ -291,6 +291,15 @@ pub fn facts(lock: &Lock) -> Vec<Fact> {
         let of = |(system, artifact)| artifact_fact(About::Artifact, format!("{system} {variant}"), artifact);
         facts.extend(systems.iter().map(of));
     }
+    for (system, packages) in &lock.libraries {
+        facts.extend(packages.iter().map(|(name, package)| {
+            let detail = format!("{} {}", package.integrity, package.path);
+            About::Program
+                .fact(format!("{name} {system}"), &package.version)
+                .detail(detail)
+                .bytes(package.size)
+        }));
+    }
     for (provider, sdks) in &lock.providers {
         let sdks: Vec<&str> = sdks.iter().map(String::as_str).collect();
         facts.push(About::Provider.fact(provider, sdks.join(" ")));
@@ -360,5 +369,12 @@ fn bytes_for(lock: &Lock, system: crate::System) -> u64 {
         _ => 0,
     });
     let packages = lock.pinned_for(system).map(|(_, package)| package.size);
-    artifacts.chain(programs).map(|artifact| artifact.size).chain(packages).chain(downloads).sum()
+    let libraries = lock.libraries.get(&system).into_iter().flatten().map(|(_, package)| package.size);
+    artifacts
+        .chain(programs)
+        .map(|artifact| artifact.size)
+        .chain(packages)
+        .chain(downloads)
+        .chain(libraries)
+        .sum()
 }

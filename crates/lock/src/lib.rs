@@ -18,6 +18,7 @@ mod position;
 
 pub mod attestation;
 pub mod date;
+pub mod debian;
 pub mod diff;
 pub mod instant;
 pub mod lockfile;
@@ -35,6 +36,7 @@ pub mod version;
 pub use attestation::Attestation;
 pub use command::{Command, Reply};
 pub use date::Date;
+pub use debian::{DebianName, DebianPackage, DebianVersion, PoolPath};
 pub use diff::{About, Diff, Fact, Row, compare, diff, facts};
 pub use https_url::{Error as HttpsUrlError, HttpsUrl};
 pub use instant::Instant;
@@ -42,7 +44,7 @@ pub use lockfile::{
     Archive, Artifact, ArtifactSource, Catalogue, Download, Exercise, ExerciseKind, ExerciseName, Field,
     Fill, FillRoot, Known, Lock, Package, PackageManifest, Pin, Proof, Reach, manifest_fields,
 };
-pub use manifest::{Manifest, Profile, Ripgrep, Source, Wanted};
+pub use manifest::{Libraries, Manifest, Profile, Ripgrep, Source, Wanted};
 pub use nearest::nearest;
 pub use package::{PackageId, PackageName};
 pub use position::Position;

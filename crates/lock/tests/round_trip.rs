@@ -232,6 +232,21 @@ fn rest() -> impl Strategy<Value = Rest> {
     (btree_map("[a-z]{1,4}", artifact, 0..2), btree_map(name(), version(), 0..2), before, providers, states)
 }
 
+/// Some for every system that has a program.
+fn libraries(
+    programs: &BTreeMap<String, BTreeMap<System, Artifact>>,
+) -> BTreeMap<System, BTreeMap<lock::DebianName, lock::DebianPackage>> {
+    let artifacts = programs.values().flatten();
+    let package = |artifact: &Artifact| lock::DebianPackage {
+        version: "1:2.36~9+deb12u1".parse().unwrap(),
+        path: "pool/main/g/glibc/libc6_2.36_amd64.deb".parse().unwrap(),
+        integrity: artifact.integrity.clone(),
+        size: artifact.size,
+    };
+    let packages = |artifact| BTreeMap::from([("libstdc++6".parse().unwrap(), package(artifact))]);
+    artifacts.map(|(system, artifact)| (*system, packages(artifact))).collect()
+}
+
 fn any_lock() -> impl Strategy<Value = Lock> {
     version().prop_flat_map(|opencode| {
         let catalogue = option::of((sri(), any::<u64>(), url()));
@@ -269,6 +284,7 @@ fn any_lock() -> impl Strategy<Value = Lock> {
                     catalogue,
                     models,
                     variants: programs.clone(),
+                    libraries: libraries(&programs),
                     programs,
                     pins,
                     before,

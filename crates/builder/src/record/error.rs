@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lock::{Date, ExerciseName, Lock, PackageName, Version};
 
-use crate::{binary, by_name, count, exercise, fetch, programs, resolve, settle, signatures};
+use crate::{binary, by_name, count, debian, exercise, fetch, programs, resolve, settle, signatures};
 
 /// Why nothing was recorded.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,9 @@ pub enum Error {
     /// The release binary could not be fetched.
     #[error(transparent)]
     Fetch(#[from] fetch::Error),
+    /// Debian's C library cannot be had.
+    #[error(transparent)]
+    Debian(#[from] debian::Error),
     /// The release binary could not be unpacked.
     #[error(transparent)]
     Binary(#[from] binary::Error),
@@ -184,6 +187,7 @@ impl Error {
         match self {
             Self::Resolve(error) => error.code(),
             Self::Fetch(error) => error.code(),
+            Self::Debian(error) => error.code(),
             Self::Binary(error) => error.code(),
             Self::Exercise { source, .. } => source.code(),
             Self::Upstream { source, .. } => source.code(),
@@ -210,6 +214,7 @@ impl Error {
         match self {
             Self::Resolve(error) => error.hint(),
             Self::Fetch(error) => error.hint(),
+            Self::Debian(error) => error.hint(),
             Self::Binary(error) => error.hint(),
             Self::Exercise { source, .. } => source.hint(),
             Self::Upstream { source, .. } => source.hint(),

@@ -114,6 +114,7 @@ impl Stage {
             models: Default::default(),
             exercises: Default::default(),
             programs: Default::default(),
+            libraries: Default::default(),
             signatures: Default::default(),
             attested: None,
         };

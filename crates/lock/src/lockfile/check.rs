@@ -18,6 +18,7 @@ pub(super) fn check(root: &Node, lock: &Lock) -> Outcome<()> {
     packages(root, lock)?;
     programs(root, lock, "programs")?;
     programs(root, lock, "variants")?;
+    libraries(root, lock)?;
     downloads(root, lock)
 }
 
@@ -33,6 +34,18 @@ fn programs(root: &Node, lock: &Lock, part: &'static str) -> Outcome<()> {
             if let Some(node) = node.member("url") {
                 no_registry(&word(node, "the artifact's address")?, node.at)?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Libraries are for systems of the lock's.
+fn libraries(root: &Node, lock: &Lock) -> Outcome<()> {
+    let Some(libraries) = root.member("libraries") else { return Ok(()) };
+    for (key, _) in members(libraries, "`libraries`")? {
+        let system = key_word(key, "the system")?;
+        if !lock.systems.contains_key(&system) {
+            return fault(key.at, Problem::ForeignSystem { system });
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! What can be wrong with a lock's text. Owns the problems, their codes and hints; never prints one.
 
 use crate::{
-    attestation, date, https_url,
+    attestation, date, debian, https_url,
     lockfile::{FieldError, FillError, exercise::ExerciseNameError},
     package::{self, PackageId},
     position::Position,
@@ -236,6 +236,9 @@ pub enum WordError {
     /// A path.
     #[error(transparent)]
     Path(#[from] rel_path::Error),
+    /// A word of Debian's.
+    #[error(transparent)]
+    Debian(#[from] debian::Error),
     /// An attestation.
     #[error(transparent)]
     Attestation(#[from] attestation::Error),

@@ -25,6 +25,7 @@ pub use package_manifest::{Field, FieldError, PackageManifest, manifest_fields};
 use crate::{
     attestation::Attestation,
     date::Date,
+    debian::{DebianName, DebianPackage},
     https_url::HttpsUrl,
     package::{PackageId, PackageName},
     rel_path::RelPath,
@@ -72,6 +73,8 @@ pub struct Lock {
     pub programs: BTreeMap<String, BTreeMap<System, Artifact>>,
     /// Other builds of the release (`baseline`, `musl`), by name and system.
     pub variants: BTreeMap<String, BTreeMap<System, Artifact>>,
+    /// Packages of Debian's whose libraries an output for a system holds.
+    pub libraries: BTreeMap<System, BTreeMap<DebianName, DebianPackage>>,
     /// The packages that the manifest pinned by hand (`[packages]`) when this was resolved.
     pub pins: BTreeMap<PackageName, Version>,
     /// The day as of which this was resolved, where one was named.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     command::is_id,
+    debian::DebianPackage,
     json::{self, Json, Node},
     lockfile::{
         Archive, Artifact, ArtifactSource, Catalogue, Download, EVERY_OTHER, Error, ExerciseName, Field,
@@ -60,6 +61,7 @@ fn read(root: Node) -> Outcome<Lock> {
         "models",
         "programs",
         "variants",
+        "libraries",
         "pins",
         "before",
         "providers",
@@ -105,6 +107,12 @@ fn read(root: Node) -> Outcome<Lock> {
                 Ok((key_word(key, "the system")?, artifact(node)?))
             })?;
             Ok((id(&key.text, key.at, "the variant")?, artifacts))
+        })?,
+        libraries: optional_map(record.optional("libraries"), "`libraries`", |key, node| {
+            let packages = map(node, "the system's libraries", |key, node| {
+                Ok((key_word(key, "the package's name")?, debian_package(node)?))
+            })?;
+            Ok((key_word(key, "the system")?, packages))
         })?,
         pins: optional_map(record.optional("pins"), "`pins`", |key, node| {
             Ok((key_word(key, "the package's name")?, word(node, "the package's version")?))
@@ -232,6 +240,16 @@ fn artifact(node: &Node) -> Outcome<Artifact> {
             other => return unknown(archive, "the archive", other, "tgz, zip"),
         },
         binary: word(record.required("binary")?, "the binary's path")?,
+    })
+}
+
+fn debian_package(node: &Node) -> Outcome<DebianPackage> {
+    let record = Record::of(node, "the Debian package", &["version", "path", "integrity", "size"])?;
+    Ok(DebianPackage {
+        version: word(record.required("version")?, "the version")?,
+        path: word(record.required("path")?, "the path")?,
+        integrity: word(record.required("integrity")?, "the integrity")?,
+        size: whole(record.required("size")?, "the size")?,
     })
 }
 

@@ -5,12 +5,12 @@ use std::fmt::{Display, Write as _};
 
 use serde_json::Value;
 
-use crate::Signature;
 use crate::command::{Command, Reply};
 use crate::lockfile::{
     Artifact, ArtifactSource, Catalogue, Download, EVERY_OTHER, Exercise, ExerciseKind, Known, Lock,
     NOT_ASKED, Package, PackageManifest, Reach, VERSION,
 };
+use crate::{DebianPackage, Signature};
 
 pub(super) fn render(lock: &Lock) -> String {
     let mut page = Page::default();
@@ -42,6 +42,13 @@ pub(super) fn render(lock: &Lock) -> String {
             page.record("variants", |page| {
                 for (variant, artifacts) in &lock.variants {
                     page.map(variant, artifacts, artifact);
+                }
+            });
+        }
+        if !lock.libraries.is_empty() {
+            page.record("libraries", |page| {
+                for (system, packages) in &lock.libraries {
+                    page.map(system.as_str(), packages, debian_package);
                 }
             });
         }
@@ -166,6 +173,13 @@ fn command(page: &mut Page, command: &Command) {
     if !command.files.is_empty() {
         page.texts("files", &command.files);
     }
+}
+
+fn debian_package(page: &mut Page, package: &DebianPackage) {
+    page.text("version", &package.version);
+    page.text("path", &package.path);
+    page.text("integrity", &package.integrity);
+    page.field("size", package.size);
 }
 
 fn package(page: &mut Page, package: &Package) {

@@ -54,6 +54,8 @@ pub struct Manifest {
     pub before: Option<Date>,
     /// `ripgrep`: where the search program comes from that OpenCode would download.
     pub ripgrep: Ripgrep,
+    /// `libraries`: whose C library goes into outputs, for machines that have none.
+    pub libraries: Libraries,
     /// `variants`: other builds of the release to pin beside it: `baseline`, `baseline-musl`, `musl`.
     pub variants: BTreeSet<String>,
     /// `language_servers`: the language servers to capture, by the ids that OpenCode gives them.
@@ -110,6 +112,17 @@ pub enum Ripgrep {
     Github,
     /// It is not captured: the machine has one.
     None,
+}
+
+/// Whose C library goes into outputs for Linux.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Libraries {
+    /// Nobody's: the machine has one.
+    #[default]
+    None,
+    /// Debian's, from its packages.
+    Debian,
 }
 
 /// Whether OpenCode may use a network that is there.

@@ -16,7 +16,8 @@ use crate::{
     command::is_id,
     date::Date,
     manifest::{
-        Commands, Error, MAX_BYTES, Manifest, Problem, Profile, Ripgrep, Source, Wanted, commands, trust,
+        Commands, Error, Libraries, MAX_BYTES, Manifest, Problem, Profile, Ripgrep, Source, Wanted, commands,
+        trust,
     },
     nearest::nearest,
     package::PackageName,
@@ -50,6 +51,7 @@ const KEYS: &[&str] = &[
     "freeze",
     "before",
     "ripgrep",
+    "libraries",
     "variants",
     "language_servers",
     "commands",
@@ -110,6 +112,9 @@ fn read(table: &DeTable<'_>) -> Outcome<Manifest> {
     }
     if let Some(value) = table.get("ripgrep") {
         manifest.ripgrep = ripgrep(value)?;
+    }
+    if let Some(value) = table.get("libraries") {
+        manifest.libraries = libraries(value)?;
     }
     manifest.variants = variants(table)?;
     manifest.language_servers = ids(table, "language_servers")?;
@@ -324,6 +329,17 @@ fn ripgrep(value: &Value<'_>) -> Outcome<Ripgrep> {
         other => {
             let known = "npm, github, none";
             fault(value.span().start, Problem::Unknown { key: "ripgrep", found: other.to_owned(), known })
+        }
+    }
+}
+
+fn libraries(value: &Value<'_>) -> Outcome<Libraries> {
+    match string(value, "libraries")? {
+        "debian" => Ok(Libraries::Debian),
+        "none" => Ok(Libraries::None),
+        other => {
+            let known = "debian, none";
+            fault(value.span().start, Problem::Unknown { key: "libraries", found: other.to_owned(), known })
         }
     }
 }

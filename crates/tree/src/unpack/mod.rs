@@ -10,12 +10,14 @@
 //! |---|---|
 //! | `tgz`, `pax`, `bounded` | a gzipped tar as checked members |
 //! | `zip` | a zip as checked members |
+//! | `deb` | a Debian package as checked members |
 //! | `name` | names that a tree may have |
 //! | `account` | bounds, and where in the archive the reader is |
 //! | `extraction` | the tree that is filled |
 
 mod account;
 mod bounded;
+mod deb;
 mod extraction;
 mod name;
 mod pax;
@@ -54,6 +56,10 @@ pub enum Format {
     Tgz,
     /// A zip file.
     Zip,
+    /// A package of Debian's or Ubuntu's: what it would install.
+    Deb,
+    /// The same: what controls how it is installed.
+    DebControl,
 }
 
 /// How much an archive may unpack to.
@@ -175,6 +181,8 @@ fn walk(reader: impl Read + Seek, format: Format, limits: &Limits, each: &mut Ea
     match format {
         Format::Tgz => tgz::walk(reader, limits, each),
         Format::Zip => zip::walk(reader, limits, each),
+        Format::Deb => deb::walk(reader, deb::Member::Data, limits, each),
+        Format::DebControl => deb::walk(reader, deb::Member::Control, limits, each),
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use tar::{Archive, EntryType, Header};
 
 use super::account::Account;
-use super::bounded::Bounded;
+use super::bounded::{Bounded, Packing};
 use super::name::relative;
 use super::pax::Extended;
 use super::{Each, Limits, Member, MemberKind, Refusal, link_target};
@@ -23,7 +23,28 @@ type Entry<'a, R> = tar::Entry<'a, Bounded<R>>;
 
 /// Gives every member to `each`, one after the other, and reads the archive to its end.
 pub(super) fn walk<R: Read>(reader: R, limits: &Limits, each: &mut Each<'_>) -> Result<()> {
-    let stream = Bounded::gzip(reader, *limits);
+    walk_packed(reader, Packing::Gzip, Links::Relative, limits, each)
+}
+
+/// What absolute links mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Links {
+    /// There are none in such an archive.
+    Relative,
+    /// They begin at the archive's root, which is a machine's.
+    Rooted,
+}
+
+/// A tar that is packed some way.
+pub(super) fn walk_packed<R: Read>(
+    reader: R,
+    packing: Packing,
+    links: Links,
+    limits: &Limits,
+    each: &mut Each<'_>,
+) -> Result<()> {
+    let unreadable = |source| Error::BrokenArchive { after: PathBuf::new(), source };
+    let stream = Bounded::new(reader, packing, *limits).map_err(unreadable)?;
     let mut account = Account::new(limits, stream.tripped());
     let mut archive = Archive::new(stream);
     let entries = archive.entries().map_err(|error| account.broken(error))?;
@@ -40,7 +61,7 @@ pub(super) fn walk<R: Read>(reader: R, limits: &Limits, each: &mut Each<'_>) -> 
             continue;
         }
         announced = false;
-        let member = member(&mut account, &entry, std::mem::take(&mut extended))?;
+        let member = member(&mut account, &entry, std::mem::take(&mut extended), links)?;
         each(&mut account, member, &mut entry)?;
     }
     if announced {
@@ -126,7 +147,12 @@ fn extension<R: Read>(account: &Account, entry: &mut Entry<'_, R>) -> Result<Vec
     Ok(bytes)
 }
 
-fn member<R: Read>(account: &mut Account, entry: &Entry<'_, R>, extended: Extended) -> Result<Member> {
+fn member<R: Read>(
+    account: &mut Account,
+    entry: &Entry<'_, R>,
+    extended: Extended,
+    links: Links,
+) -> Result<Member> {
     let header = entry.header();
     let name = extended.path.unwrap_or_else(|| header.path_bytes().into_owned());
     account.at(name.clone());
@@ -144,7 +170,7 @@ fn member<R: Read>(account: &mut Account, entry: &Entry<'_, R>, extended: Extend
     }
     let limit = account.limits.path_len;
     let path = relative(&name, limit).map_err(refuse)?;
-    let described = Described { kind: header.entry_type(), name: &name, path: &path, mode, link };
+    let described = Described { kind: header.entry_type(), name: &name, path: &path, mode, link, links };
     let kind = kind(described, limit).map_err(refuse)?;
     if !matches!(kind, MemberKind::File { .. }) && entry.size() != 0 {
         return Err(account.malformed("content of what is not a file"));
@@ -155,6 +181,16 @@ fn member<R: Read>(account: &mut Account, entry: &Entry<'_, R>, extended: Extend
     Ok(Member { path, kind })
 }
 
+/// An absolute target as one that leads from `path` to the same place below the archive's root.
+fn from_root(path: &Path, target: Vec<u8>, links: Links) -> Vec<u8> {
+    match target.split_first() {
+        Some((b'/', rest)) if links == Links::Rooted => {
+            [b"../".repeat(path.components().count().saturating_sub(1)), rest.to_vec()].concat()
+        }
+        _ => target,
+    }
+}
+
 /// What headers say of a member.
 struct Described<'a> {
     kind: EntryType,
@@ -162,10 +198,11 @@ struct Described<'a> {
     path: &'a Path,
     mode: u32,
     link: Option<Vec<u8>>,
+    links: Links,
 }
 
 fn kind(described: Described<'_>, limit: usize) -> std::result::Result<MemberKind, Refusal> {
-    let Described { kind, name, path, mode, link } = described;
+    let Described { kind, name, path, mode, link, links } = described;
     let special = |kind| Err(Refusal::Special { kind });
     let target = || link.ok_or(Refusal::BadName);
     match kind {
@@ -173,7 +210,9 @@ fn kind(described: Described<'_>, limit: usize) -> std::result::Result<MemberKin
         EntryType::Regular if name.ends_with(b"/") => Ok(MemberKind::Directory),
         EntryType::Regular | EntryType::Continuous => Ok(MemberKind::File { executable: mode & 0o100 != 0 }),
         EntryType::Directory => Ok(MemberKind::Directory),
-        EntryType::Symlink => Ok(MemberKind::Link { target: link_target(path, target()?)? }),
+        EntryType::Symlink => {
+            Ok(MemberKind::Link { target: link_target(path, from_root(path, target()?, links))? })
+        }
         EntryType::Link => {
             let target: PathBuf = relative(&target()?, limit)?;
             Ok(MemberKind::Hard { target })

@@ -3,6 +3,7 @@
 
 mod archive;
 mod atomic;
+mod deb;
 mod full_disk;
 mod nar;
 mod nar_read;

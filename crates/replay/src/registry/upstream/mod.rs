@@ -112,6 +112,8 @@ pub struct Upstream {
     documents: Option<Documents>,
     /// Credentials for APIs that are no registry's.
     api: Vec<Credential>,
+    /// Where packages of a distribution come from, where somebody said so.
+    mirror: Option<String>,
 }
 
 /// Versions that were answered in the life of the process: what a version is does not change while one command runs, and it is asked
@@ -170,6 +172,7 @@ impl Upstream {
             known: Known::default(),
             documents: None,
             api: Vec::new(),
+            mirror: None,
         })
     }
 
@@ -178,6 +181,20 @@ impl Upstream {
     pub fn with_retry(mut self, retry: Retry) -> Self {
         self.retry = retry;
         self
+    }
+
+    /// The same with a mirror or directory of a distribution's packages. It is carried along for whoever fetches them; nothing here
+    /// asks it.
+    #[must_use]
+    pub fn with_mirror(mut self, mirror: Option<String>) -> Self {
+        self.mirror = mirror;
+        self
+    }
+
+    /// That mirror or directory, as it was given.
+    #[must_use]
+    pub fn mirror(&self) -> Option<&str> {
+        self.mirror.as_deref()
     }
 
     /// The same with a directory where documents are kept with the marks that their servers gave them, so that what has not changed is
