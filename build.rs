@@ -13,8 +13,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// The sources that decide what a build yields. (The wrapper's own bytes are looked at as such.)
-const DECIDING: [&str; 5] =
-    ["crates/builder/src", "crates/linkmap/src", "crates/lock/src", "crates/replay/src", "crates/tree/src"];
+const DECIDING: [&str; 6] = [
+    "crates/builder/assets",
+    "crates/builder/src",
+    "crates/linkmap/src",
+    "crates/lock/src",
+    "crates/replay/src",
+    "crates/tree/src",
+];
 
 fn hash_sources() -> Result<u64, Box<dyn Error>> {
     let mut hasher = DefaultHasher::new();

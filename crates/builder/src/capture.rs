@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lock::{Download, Exercise, ExerciseKind, ExerciseName, Lock, Pin, System};
+use lock::{Download, Exercise, ExerciseKind, ExerciseName, Lock, Pin, System, Version};
 use replay::proxy::ProxyFacts;
 use replay::registry::{
     BasePath, PackumentView, RegistryView, ReplayFacts, ReplayRegistry, TarballFile, VersionView,
@@ -16,11 +16,11 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::downloads::Outlet;
+use crate::downloads::{self, Outlet};
 use crate::progress::{Event, Progress, timed};
 use crate::settle::TreeKind;
 use crate::stage::Stage;
-use crate::{emit, exercise, fills, parallel, settle, stage};
+use crate::{emit, exercise, fills, layout, opencode, parallel, settle, shared, stage};
 
 /// Why a capture failed.
 #[derive(Debug, thiserror::Error)]
@@ -146,10 +146,21 @@ impl Capture {
     pub async fn run(&self, output: &Path) -> Result<(), Error> {
         let permits = Arc::new(Semaphore::new(parallel()));
         let mut running = JoinSet::new();
-        for (name, exercise) in self.lock.exercises.clone() {
-            if emit::tree_of(&name, &exercise).is_none() && !fills::are_left(&exercise.kind) {
-                continue;
-            }
+        let (together, alone): (Vec<_>, Vec<_>) = (self.lock.exercises.clone().into_iter())
+            .filter(|(name, exercise)| {
+                emit::tree_of(&self.lock.opencode, name, exercise).is_some()
+                    || fills::are_left(&exercise.kind)
+            })
+            .partition(|(_, exercise)| opencode::shares(&self.lock.opencode, &exercise.kind));
+        if !together.is_empty() {
+            let (capture, output, permits) = (self.clone(), output.to_path_buf(), permits.clone());
+            running.spawn(async move {
+                let _permit = permits.acquire_owned().await;
+                timed(&*capture.progress, "replay what shares a tree", capture.together(together, &output))
+                    .await
+            });
+        }
+        for (name, exercise) in alone {
             let (capture, output, permits) = (self.clone(), output.to_path_buf(), permits.clone());
             running.spawn(async move {
                 let _permit = permits.acquire_owned().await;
@@ -166,8 +177,9 @@ impl Capture {
     async fn one(&self, name: &ExerciseName, exercise: &Exercise, output: &Path) -> Result<(), Error> {
         let failed = |source: exercise::Error| Error::Exercise { name: name.clone(), source };
         let base = BasePath::escaped(name.as_str()).map_err(|_| Error::Worker)?;
-        let mut stage =
-            Stage::open(&self.binary, exercise::LISTENERS).await.map_err(|error| failed(error.into()))?;
+        let mut stage = Stage::open(&self.binary, &self.lock.opencode, exercise::LISTENERS)
+            .await
+            .map_err(|error| failed(error.into()))?;
         let listener = stage.take_listener().ok_or(Error::Worker)?;
         let views = BTreeMap::from([(base.clone(), self.view(name, exercise))]);
         let registry = ReplayRegistry::serve(listener, views)
@@ -177,24 +189,64 @@ impl Capture {
             .map_err(|reason| failed(stage::Error::from(reason).into()))?;
         let outcome = exercise::perform(&mut stage, &exercise.kind, &url, &outlet, self.system).await;
         // What was asked in vain explains a failure better than OpenCode's own words.
-        let others = outlet.close().await;
+        let others = downloads::without_catalogue(outlet.close().await, &self.lock.opencode);
         for refused in &others.refused {
             let note = format!("{name}: {} {} was not sent", refused.method, refused.url);
             self.progress.event(Event::Note(&note));
         }
         judge(name, registry.shutdown().await, others)?;
         outcome.map_err(failed)?;
-        let Some(directory) = exercise::directory(&exercise.kind) else {
+        let Some(directory) = exercise::directory(&stage, &exercise.kind) else {
             let (capture, name, output) = (self.clone(), name.clone(), output.to_path_buf());
             let settled =
                 tokio::task::spawn_blocking(move || capture.settle_fills(&name, &stage, &output, url));
             return settled.await.map_err(|_| Error::Worker)?;
         };
         let (name, exercise, output) = (name.clone(), exercise.clone(), output.to_path_buf());
+        let capture = self.clone();
         let settled = tokio::task::spawn_blocking(move || {
             let raw = stage.sandbox().outside(&directory);
             let home = stage.sandbox().inside(stage::HOME);
-            settle_one(&name, &exercise, &raw, &output, &[home.display().to_string(), url])
+            let version = &capture.lock.opencode;
+            settle_one(version, &name, &exercise, &raw, &output, &[home.display().to_string(), url])
+        });
+        settled.await.map_err(|_| Error::Worker)?
+    }
+
+    /// Performs the exercises that fill one tree, one after the other in one OpenCode: their registry knows what any of them resolved.
+    async fn together(&self, exercises: Vec<(ExerciseName, Exercise)>, output: &Path) -> Result<(), Error> {
+        let Some((name, _)) = exercises.first().cloned() else { return Ok(()) };
+        let failed = |source: exercise::Error| Error::Exercise { name: name.clone(), source };
+        let base = BasePath::escaped(layout::SHARED).map_err(|_| Error::Worker)?;
+        let mut stage = Stage::open(&self.binary, &self.lock.opencode, exercise::LISTENERS)
+            .await
+            .map_err(|error| failed(error.into()))?;
+        let listener = stage.take_listener().ok_or(Error::Worker)?;
+        let mut view = RegistryView::default();
+        for (name, exercise) in &exercises {
+            let RegistryView { packages, absent } = self.view(name, exercise);
+            view.absent.extend(absent);
+            for (package, packument) in packages {
+                let known = view.packages.entry(package).or_default();
+                known.tags.extend(packument.tags);
+                known.versions.extend(packument.versions);
+            }
+        }
+        let registry = ReplayRegistry::serve(listener, BTreeMap::from([(base.clone(), view)]))
+            .map_err(|source| failed(exercise::Error::Listen { source }))?;
+        let url = registry.url(&base);
+        let outlet = Outlet::replay(&mut stage, &self.lock, &self.vendor)
+            .map_err(|reason| failed(stage::Error::from(reason).into()))?;
+        let kinds: Vec<ExerciseKind> = exercises.iter().map(|(_, exercise)| exercise.kind.clone()).collect();
+        let outcome = shared::perform(&mut stage, &kinds, &url, &outlet, self.system).await;
+        let others = downloads::without_catalogue(outlet.close().await, &self.lock.opencode);
+        judge(&name, registry.shutdown().await, others)?;
+        outcome.map_err(failed)?;
+        let (version, output) = (self.lock.opencode.clone(), output.to_path_buf());
+        let settled = tokio::task::spawn_blocking(move || {
+            let raw = stage.sandbox().outside(stage::CACHE_DIR);
+            let home = stage.sandbox().inside(stage::HOME).display().to_string();
+            settle_together(&version, &exercises, &raw, &output.join(layout::SHARED), &[home, url])
         });
         settled.await.map_err(|_| Error::Worker)?
     }
@@ -268,14 +320,36 @@ fn judge(name: &ExerciseName, facts: ReplayFacts, others: ProxyFacts) -> Result<
     Err(Error::Unrecorded { name: name.clone(), questions })
 }
 
+/// Settles the tree that all share, and compares what each exercise has in it with the lock.
+fn settle_together(
+    version: &Version,
+    exercises: &[(ExerciseName, Exercise)],
+    raw: &Path,
+    to: &Path,
+    needles: &[String],
+) -> Result<(), Error> {
+    let Some((first, _)) = exercises.first() else { return Ok(()) };
+    let failed = |name: &ExerciseName, source| Error::Settle { name: name.clone(), source };
+    let kinds: Vec<&ExerciseKind> = exercises.iter().map(|(_, exercise)| &exercise.kind).collect();
+    let registry = needles.last().map(String::as_str).unwrap_or_default();
+    let change = |name: &str, text: &str| shared::changed(version, &kinds, registry, name, text);
+    settle::settle_changed(raw, to, TreeKind::Shared, &change).map_err(|error| failed(first, error))?;
+    for (name, exercise) in exercises {
+        let found = settle::needed(to, &exercise.kind).map_err(|error| failed(name, error))?;
+        compare(name, &exercise.packages, &found)?;
+    }
+    nothing_of_this_machine(first, to, needles)
+}
+
 fn settle_one(
+    version: &Version,
     name: &ExerciseName,
     exercise: &Exercise,
     raw: &Path,
     output: &Path,
     needles: &[String],
 ) -> Result<(), Error> {
-    let Some(place) = emit::tree_of(name, exercise) else { return Ok(()) };
+    let Some(place) = emit::tree_of(version, name, exercise) else { return Ok(()) };
     let to = output.join(place);
     if let Some(parent) = to.parent() {
         std::fs::create_dir_all(parent).map_err(|source| Error::Io { path: parent.into(), source })?;
@@ -285,7 +359,9 @@ fn settle_one(
         ExerciseKind::ConfigDir { .. } => TreeKind::ConfigDir,
         _ => TreeKind::Package,
     };
-    settle::settle(raw, &to, kind).map_err(settle)?;
+    let registry = needles.last().map(String::as_str).unwrap_or_default();
+    let change = |name: &str, text: &str| shared::changed(version, &[], registry, name, text);
+    settle::settle_changed(raw, &to, kind, &change).map_err(settle)?;
     compare(name, &exercise.packages, &settle::resolved(&to).map_err(settle)?)?;
     nothing_of_this_machine(name, &to, needles)
 }

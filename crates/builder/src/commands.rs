@@ -79,7 +79,8 @@ pub fn index(root: &Path, lock: &Lock) -> Result<Option<String>, emit::Error> {
     let mut packages = Vec::new();
     for (exercise_name, exercise) in &lock.exercises {
         let ExerciseKind::Executable { spec } = &exercise.kind else { continue };
-        let (Some(tree), Some(name)) = (emit::tree_of(exercise_name, exercise), spec.name()) else {
+        let (Some(tree), Some(name)) = (emit::tree_of(&lock.opencode, exercise_name, exercise), spec.name())
+        else {
             continue;
         };
         let path = root.join(&tree);

@@ -90,6 +90,9 @@ pub struct Tree {
     /// How far a provider's SDK was seen to work: `answered` or `loads`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<String>,
+    /// What `package.json` was made to say of it, where that is not the version that was installed: what this OpenCode compares with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub patched: Option<String>,
     /// Bytes in its files.
     pub bytes: u64,
     /// Its packages: place in the tree, what it is, and the digest of its files.

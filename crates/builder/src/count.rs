@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use lock::Version;
 use serde_json::Value;
 
 use crate::stage::{self, Stage};
@@ -84,7 +85,7 @@ pub struct Catalogue {
 }
 
 /// Reads the catalogue of a running server: `GET /provider` (1.1 and later).
-pub async fn catalogue(server: &stage::Server) -> Result<Catalogue, Error> {
+pub async fn catalogue(server: &stage::Server, version: &Version) -> Result<Catalogue, Error> {
     let answer = server.ask("GET", "/provider", None, TIME).await?;
     let providers = answer.get("all").and_then(Value::as_array).ok_or(Error::Providers)?;
     let mut catalogue = Catalogue::default();
@@ -96,26 +97,35 @@ pub async fn catalogue(server: &stage::Server) -> Result<Catalogue, Error> {
         let models = provider.get("models").and_then(Value::as_object).into_iter().flatten();
         catalogue.hosts.extend(models.filter_map(|(_, model)| host(model.pointer("/api/url")?.as_str()?)));
     }
+    catalogue.keys.retain(|key| !opencode::key_installs(version, key));
     if providers.is_empty() { Err(Error::Providers) } else { Ok(catalogue) }
 }
 
 /// Counts on a stage of its own, with the binary at `binary`, in the catalogue at `pinned` or else in the binary's own.
-pub async fn models(binary: &Path, pinned: Option<&Path>) -> Result<BTreeMap<String, u32>, Error> {
-    let stage = Stage::open(binary, 0).await?;
+pub async fn models(
+    binary: &Path,
+    version: &Version,
+    pinned: Option<&Path>,
+) -> Result<BTreeMap<String, u32>, Error> {
+    let stage = Stage::open(binary, version, 0).await?;
     let mut env = stage.environment();
     env.extend(opencode::quiet_environment());
     // Nothing is installed for counting, so that nobody's registry is looked for.
     env.push(("npm_config_offline".into(), "true".into()));
+    env.extend(opencode::alone_environment(version));
     if let Some(pinned) = pinned {
         let unreadable =
             |error: files::ReadError| Error::Catalogue { path: pinned.into(), reason: error.to_string() };
         let bytes = files::read_bounded(pinned, catalogue::MAX_BYTES).map_err(unreadable)?;
-        stage.sandbox().write(PINNED, &bytes).map_err(stage::Error::from)?;
+        // Its own place, for versions that know no other.
+        let place =
+            if opencode::reads_catalogue_variable(version) { PINNED } else { opencode::CATALOGUE_FILE };
+        stage.sandbox().write(place, &bytes).map_err(stage::Error::from)?;
         let inside = stage.sandbox().inside(PINNED).display().to_string();
         env.push((opencode::CATALOGUE_VARIABLE.into(), inside));
     }
     let server = stage.serve(stage::BINARY, &env).await?;
-    let catalogue = catalogue(&server).await;
+    let catalogue = catalogue(&server, version).await;
     server.stop().await?;
     list(&stage, stage::BINARY, &env, &catalogue?).await
 }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use lock::{Download, HttpsUrl, Lock, Sri};
+use lock::{Download, HttpsUrl, Lock, Sri, Version};
 use replay::proxy::{Authority, Exchange, Forward, Mode, Proxy, ProxyFacts, Recorded, RecordedBody};
 use replay::registry::npmrc::Settings;
 use replay::registry::upstream::Bounds;
 use replay::vendor::Vendor;
 use url::Url;
 
-use crate::opencode::latest;
+use crate::opencode::{self, latest};
 use crate::stage::{self, Stage};
 
 /// Where OpenCode finds the throw-away authority's certificate, inside. Outside of what is captured.
@@ -99,6 +99,19 @@ impl Outlet {
     pub async fn close(self) -> ProxyFacts {
         self.proxy.shutdown().await
     }
+}
+
+/// Takes out what OpenCode asks for whatever it was told, and whatever it is made to do: its catalogue, in versions that cannot be kept
+/// from it. How that is pinned is another's business.
+pub fn without_catalogue(mut facts: ProxyFacts, version: &Version) -> ProxyFacts {
+    if opencode::minds_no_catalogue(version) {
+        return facts;
+    }
+    let address = opencode::catalogue_address(version);
+    facts.exchanges.retain(|exchange| exchange.url.as_str() != address);
+    facts.failures.retain(|failure| failure.url.as_str() != address);
+    facts.unrecorded.retain(|attempt| attempt.url != address);
+    facts
 }
 
 /// What a lock writes down of what went through, and what a person should know of it.

@@ -7,16 +7,19 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use linkmap::{LinkMap, Root};
-use lock::{Algorithm, Exercise, ExerciseKind, ExerciseName, Fill, FillRoot, Lock, Profile, Sri, System};
+use lock::{
+    Algorithm, Exercise, ExerciseKind, ExerciseName, Fill, FillRoot, Lock, Profile, Sri, System, Version,
+};
 use replay::vendor::Vendor;
 
 use crate::catalogue;
 use crate::contents::{self, Catalogue, Contents, Placed, Program, Tree};
 use crate::downloads::Body;
-use crate::opencode::NpmVariable;
+use crate::opencode::{Era, NpmVariable};
 use crate::settle::{self, Installed};
 use crate::{
-    binary, commands, debian, files, fills, layout, modules, opencode, programs, servers, tree_sitter,
+    binary, bun_lock, commands, debian, files, fills, layout, modules, opencode, programs, servers, shared,
+    tree_sitter,
 };
 
 /// What an output is made of, beside the trees.
@@ -125,6 +128,9 @@ pub fn complete(root: &Path, parts: &Parts<'_>) -> Result<(), Error> {
     write(root, layout::RESTORE, parts.restore.plugin.as_bytes(), 0o444)?;
     write(root, layout::MODULES, parts.restore.modules.as_bytes(), 0o444)?;
     write(root, layout::MODULES_INDEX, modules::index(parts.lock).as_bytes(), 0o444)?;
+    if let Some(text) = opencode::alone(&parts.lock.opencode) {
+        write(root, layout::ALONE, text.as_bytes(), 0o444)?;
+    }
     write(root, layout::COMMANDS, parts.restore.commands.as_bytes(), 0o444)?;
     if let Some(index) = commands::index(root, parts.lock)? {
         write(root, layout::COMMANDS_INDEX, index.as_bytes(), 0o444)?;
@@ -135,6 +141,10 @@ pub fn complete(root: &Path, parts: &Parts<'_>) -> Result<(), Error> {
     place_binary(parts.binary, &root.join(layout::BINARY))?;
     if let Some(catalogue) = parts.catalogue {
         write(root, layout::CATALOGUE, catalogue, 0o444)?;
+    }
+    if let Some(cache) = opencode::cache_version(&parts.lock.opencode) {
+        // Also where nothing else is shared: what is laid beside it is to stay.
+        write(root, &format!("{}/{}", layout::SHARED, opencode::VERSION_FILE), cache.as_bytes(), 0o444)?;
     }
     let colours = place_tree_sitter(root, parts)?;
     for (_, path, artifact) in programs::placed(parts.lock, parts.system) {
@@ -174,9 +184,12 @@ fn rest(root: &Path, directory: &str) -> Result<(), Error> {
 
 /// Which tree an exercise leaves. `None`: it leaves none, because of its kind or because what it
 /// is about is built into OpenCode.
-pub fn tree_of(name: &ExerciseName, exercise: &Exercise) -> Option<String> {
+pub fn tree_of(opencode: &Version, name: &ExerciseName, exercise: &Exercise) -> Option<String> {
     if exercise.packages.is_empty() {
         return None;
+    }
+    if opencode::shares(opencode, &exercise.kind) {
+        return Some(layout::SHARED.to_owned());
     }
     match &exercise.kind {
         ExerciseKind::ConfigDir { .. } => Some(modules::tree(name)),
@@ -213,7 +226,8 @@ fn place_tree_sitter(root: &Path, parts: &Parts<'_>) -> Result<bool, Error> {
 }
 
 fn link_map(root: &Path, parts: &Parts<'_>, colours: bool) -> Result<String, Error> {
-    let mut map = LinkMap::new(layout::BINARY, layout::CACHE_ROOT);
+    let version = &parts.lock.opencode;
+    let mut map = LinkMap::new(layout::BINARY, &layout::cache_root(version));
     map.restore(layout::RESTORE).fallback(layout::FALLBACK);
     let quiet = opencode::quiet_environment();
     for (name, value) in &quiet {
@@ -222,7 +236,9 @@ fn link_map(root: &Path, parts: &Parts<'_>, colours: bool) -> Result<String, Err
             map.env(name, value);
         }
     }
-    for (name, value) in opencode::npm_variables(parts.profile) {
+    // OpenCode before 1.14 has no npm inside.
+    let npm = if Era::known(version).is_shared() { &[] } else { opencode::npm_variables(parts.profile) };
+    for (name, value) in npm {
         match value {
             NpmVariable::Npmrc => map.env_path(name, layout::NPMRC),
             NpmVariable::Text(text) => map.env(name, text),
@@ -243,9 +259,13 @@ fn link_map(root: &Path, parts: &Parts<'_>, colours: bool) -> Result<String, Err
         }
     }
     // OpenCode makes it at every start and puts programs there.
-    map.keep(Root::Cache, "bin");
+    let programs = if opencode::programs_in_data(version) { Root::Data } else { Root::Cache };
+    map.keep(programs, "bin");
     for (_, path, _) in programs::placed(parts.lock, parts.system) {
-        map.link(Root::Cache, path.trim_start_matches("cache/"), &path);
+        map.link(programs, path.trim_start_matches("cache/"), &path);
+    }
+    if root.join(layout::SHARED).exists() {
+        link_shared(root, &mut map)?;
     }
     for (name, program) in servers::programs(parts.lock, parts.system) {
         let source = match &program {
@@ -262,12 +282,14 @@ fn link_map(root: &Path, parts: &Parts<'_>, colours: bool) -> Result<String, Err
         map.link(root, fill.path.as_str(), &fill.to_string());
     }
     // Before OpenCode, so that it is in time for local plugins (the compiled bun of 1.14.34 to 1.18.33).
-    map.env_path("BUN_INSPECT_PRELOAD", layout::MODULES);
+    let first = if opencode::alone(version).is_some() { layout::ALONE } else { layout::MODULES };
+    map.env_path("BUN_INSPECT_PRELOAD", first);
     for (name, exercise) in &parts.lock.exercises {
-        if tree_of(name, exercise).is_none() {
+        if tree_of(&parts.lock.opencode, name, exercise).is_none() {
             continue;
         }
         match &exercise.kind {
+            kind if opencode::shares(version, kind) => {}
             ExerciseKind::Provider { spec } => {
                 let directory = opencode::provider_directory(spec);
                 map.link(Root::Cache, &format!("packages/{directory}"), &layout::package_tree(&directory));
@@ -288,6 +310,30 @@ fn link_map(root: &Path, parts: &Parts<'_>, colours: bool) -> Result<String, Err
         }
     }
     map.render().map_err(|fault| Error::LinkMap { fault })
+}
+
+/// The tree that all share, and what keeps OpenCode from removing it.
+fn link_shared(root: &Path, map: &mut LinkMap) -> Result<(), Error> {
+    let source = |name: &str| format!("{}/{name}", layout::SHARED);
+    map.link(Root::Cache, "node_modules", &source("node_modules"));
+    map.force(Root::Cache, opencode::VERSION_FILE, &source(opencode::VERSION_FILE));
+    for name in ["package.json", bun_lock::NAME] {
+        copy(root, map, Root::Cache, name, &source(name))?;
+    }
+    Ok(())
+}
+
+/// A copy, of what is there.
+fn copy(root: &Path, map: &mut LinkMap, to: Root, name: &str, source: &str) -> Result<(), Error> {
+    let path = root.join(source);
+    match fs::read(&path) {
+        Ok(content) => {
+            map.copy(to, name, source, &content);
+            Ok(())
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(Error::Io { verb: "read", path, source }),
+    }
 }
 
 /// The cache root as the wrapper would lay it, inside the output. OpenCode 1.18.18 answers from it read-only
@@ -318,16 +364,8 @@ fn make_fallback(root: &Path, map: &str) -> Result<(), Error> {
 /// `node_modules` is a link, what OpenCode may write are copies.
 fn link_config_dir(root: &Path, map: &mut LinkMap) -> Result<(), Error> {
     map.link(Root::Config, "node_modules", &format!("{}/node_modules", layout::CONFIG_DIR));
-    for name in [".gitignore", "package.json", "package-lock.json"] {
-        let source = format!("{}/{name}", layout::CONFIG_DIR);
-        let path = root.join(&source);
-        match fs::read(&path) {
-            Ok(content) => {
-                map.copy(Root::Config, name, &source, &content);
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(source) => return Err(Error::Io { verb: "read", path, source }),
-        }
+    for name in [".gitignore", "package.json", "package-lock.json", bun_lock::NAME] {
+        copy(root, map, Root::Config, name, &format!("{}/{name}", layout::CONFIG_DIR))?;
     }
     Ok(())
 }
@@ -335,8 +373,8 @@ fn link_config_dir(root: &Path, map: &mut LinkMap) -> Result<(), Error> {
 fn describe(root: &Path, parts: &Parts<'_>) -> Result<Contents, Error> {
     let mut exercises = BTreeMap::new();
     for (name, exercise) in &parts.lock.exercises {
-        if let Some(path) = tree_of(name, exercise) {
-            exercises.insert(name.to_string(), describe_tree(root, exercise, path)?);
+        if let Some(path) = tree_of(&parts.lock.opencode, name, exercise) {
+            exercises.insert(name.to_string(), describe_tree(root, parts.lock, exercise, path)?);
         }
     }
     for (name, fill) in fills::placed(parts.lock) {
@@ -381,10 +419,22 @@ fn describe_programs(root: &Path, parts: &Parts<'_>) -> Result<BTreeMap<String, 
     Ok(programs)
 }
 
-fn describe_tree(root: &Path, exercise: &Exercise, path: String) -> Result<Tree, Error> {
+fn describe_tree(root: &Path, lock: &Lock, exercise: &Exercise, path: String) -> Result<Tree, Error> {
     let tree = root.join(&path);
+    let mut installed = settle::installed(&tree)?;
+    let shared = opencode::shares(&lock.opencode, &exercise.kind);
+    if shared {
+        let own = settle::places(&tree, &exercise.kind)?;
+        installed.retain(|one| own.contains(&one.path));
+    }
+    let bytes = match shared {
+        true => shared::bytes(&tree, &installed),
+        false => tree::scan(&tree)?.bytes(),
+    };
+    let patched = opencode::patched(&lock.opencode, &exercise.kind).filter(|_| shared);
+    let patched = patched.map(|(_, wanted)| wanted);
     let packages: Result<Vec<Placed>, Error> =
-        settle::installed(&tree)?.into_iter().map(|installed| place(&tree, installed)).collect();
+        installed.into_iter().map(|installed| place(&tree, installed)).collect();
     let spec = match &exercise.kind {
         ExerciseKind::Plugin { spec }
         | ExerciseKind::Provider { spec }
@@ -392,7 +442,7 @@ fn describe_tree(root: &Path, exercise: &Exercise, path: String) -> Result<Tree,
         _ => None,
     };
     let proof = exercise.proof.map(|proof| proof.as_str().to_owned());
-    Ok(Tree { bytes: tree::scan(&tree)?.bytes(), spec, proof, packages: packages?, path })
+    Ok(Tree { bytes, spec, proof, patched, packages: packages?, path })
 }
 
 fn describe_fill(root: &Path, fill: &Fill) -> Result<Tree, Error> {
@@ -401,7 +451,14 @@ fn describe_fill(root: &Path, fill: &Fill) -> Result<Tree, Error> {
     let installed = if fills::is_tree(fill) { settle::installed(&tree)? } else { Vec::new() };
     let packages: Result<Vec<Placed>, Error> =
         installed.into_iter().map(|installed| place(&tree, installed)).collect();
-    Ok(Tree { bytes: tree::scan(&tree)?.bytes(), spec: None, proof: None, packages: packages?, path })
+    Ok(Tree {
+        bytes: tree::scan(&tree)?.bytes(),
+        spec: None,
+        proof: None,
+        patched: None,
+        packages: packages?,
+        path,
+    })
 }
 
 fn place(tree: &Path, installed: Installed) -> Result<Placed, Error> {

@@ -147,7 +147,10 @@ pub enum Outcome {
 }
 
 /// The directory (inside) that an exercise fills.
-pub fn directory(kind: &ExerciseKind) -> Option<PathBuf> {
+pub fn directory(stage: &Stage, kind: &ExerciseKind) -> Option<PathBuf> {
+    if stage.shares(kind) {
+        return Some(stage::CACHE_DIR.into());
+    }
     match kind {
         ExerciseKind::ConfigDir { .. } => Some(stage::CONFIG_DIR.into()),
         ExerciseKind::Plugin { spec } => Some(stage::package_directory(&opencode::plugin_directory(spec))),
@@ -159,6 +162,17 @@ pub fn directory(kind: &ExerciseKind) -> Option<PathBuf> {
             Some(stage::package_directory(&opencode::provider_directory(spec)))
         }
         _ => None,
+    }
+}
+
+/// What is there (on this side) as soon as an exercise has begun to install.
+pub(crate) fn mark(stage: &Stage, kind: &ExerciseKind) -> PathBuf {
+    let directory = stage.sandbox().outside(directory(stage, kind).unwrap_or_default());
+    match kind {
+        ExerciseKind::Plugin { spec } | ExerciseKind::Provider { spec } if stage.shares(kind) => {
+            directory.join("node_modules").join(spec.name().map(ToString::to_string).unwrap_or_default())
+        }
+        _ => directory,
     }
 }
 
@@ -180,6 +194,12 @@ pub async fn perform(
     let mut env: BTreeMap<String, String> =
         environment(stage, registry, outlet, system).into_iter().collect();
     env.extend(scene::variables(kind));
+    if let Some(version) = stage.opencode() {
+        if !opencode::performs(version, kind) {
+            return Err(Error::Unsupported { kind: kind.as_str() });
+        }
+        env.extend(opencode::alone_environment(version));
+    }
     let env: Vec<(String, String)> = env.into_iter().collect();
     let result = match kind {
         ExerciseKind::Command(wanted) => command(stage, &wanted.run, &env).await.map(|()| Outcome::Filled),
@@ -225,9 +245,9 @@ async fn executable(
     let arguments = [opencode::INSTALL, spec.as_str()];
     // It ends by itself; that most of these are no plugins, it says then.
     let output = stage.run_until(&arguments, env, || false, INSTALL_TIME).await?;
-    let tree = stage.sandbox().outside(directory(kind).unwrap_or_default());
+    let tree = stage.sandbox().outside(directory(stage, kind).unwrap_or_default());
     if !settle::is_whole(&tree) {
-        return Err(incomplete(kind, "OpenCode gave up", output));
+        return Err(incomplete(stage, kind, "OpenCode gave up", output));
     }
     match commands::programs(&tree, spec) {
         Ok(Some(_)) => Ok(Outcome::Filled),
@@ -249,7 +269,14 @@ pub(crate) fn prepare(stage: &Stage, kind: &ExerciseKind, llm: &str) -> Result<(
             json!({})
         }
         ExerciseKind::Plugin { spec } => json!({ "plugin": [spec.as_str()] }),
-        ExerciseKind::Provider { spec } => provider(spec, llm),
+        ExerciseKind::Provider { spec } => {
+            let mut config = provider(spec, llm);
+            if stage.shares(kind) {
+                // Else 1.0.152 and 1.1.65 have a title made by a model of OpenCode's own service.
+                config["small_model"] = format!("{PROVIDER}/{MODEL}").into();
+            }
+            config
+        }
         ExerciseKind::Command(_) | ExerciseKind::Grammars { .. } => scripted(llm),
         ExerciseKind::LanguageServer { .. } => json!({ "lsp": true }),
         _ => json!({}),
@@ -260,7 +287,7 @@ pub(crate) fn prepare(stage: &Stage, kind: &ExerciseKind, llm: &str) -> Result<(
         stage.sandbox().write(path, content.as_bytes()).map_err(stage::Error::from)?;
     }
     if !matches!(kind, ExerciseKind::ConfigDir { .. }) {
-        for (name, content) in opencode::config_dir_stub() {
+        for (name, content) in opencode::config_dir_stub(stage.opencode()) {
             match content {
                 Some(content) => write(name, &content)?,
                 None => stage
@@ -334,12 +361,12 @@ async fn through_server(
 /// because nothing more will be.
 async fn asked(stage: &Stage, kind: &ExerciseKind, server: &Server) -> Result<Outcome, Error> {
     let answer = ask(server, kind).await;
-    let Some(directory) = directory(kind) else { return std::future::pending().await };
+    let Some(directory) = directory(stage, kind) else { return std::future::pending().await };
     let path = stage.sandbox().outside(&directory);
     match kind {
         // Whatever it answered (a model may speak another protocol than the scripted one): the SDK
         // was loaded for it, and what nobody installed by then is built into the binary.
-        ExerciseKind::Provider { .. } if !path.exists() => return Ok(Outcome::Untouched),
+        ExerciseKind::Provider { .. } if !mark(stage, kind).exists() => return Ok(Outcome::Untouched),
         // These install before they answer; a failed installation is logged, and OpenCode goes on.
         ExerciseKind::Provider { .. } | ExerciseKind::Plugin { .. } => tokio::time::sleep(GRACE).await,
         // Installed in the background.
@@ -351,12 +378,12 @@ async fn asked(stage: &Stage, kind: &ExerciseKind, server: &Server) -> Result<Ou
     match answer {
         Err(error @ stage::Error::Server { .. }) => Err(error.into()),
         _ if settle::is_whole(&path) => Ok(Outcome::Filled),
-        _ => Err(incomplete(kind, "OpenCode gave up", server.output())),
+        _ => Err(incomplete(stage, kind, "OpenCode gave up", server.output())),
     }
 }
 
-pub(crate) fn incomplete(kind: &ExerciseKind, reason: &str, output: String) -> Error {
-    let directory = directory(kind).unwrap_or_default();
+pub(crate) fn incomplete(stage: &Stage, kind: &ExerciseKind, reason: &str, output: String) -> Error {
+    let directory = directory(stage, kind).unwrap_or_default();
     let what = directory.strip_prefix(stage::HOME).unwrap_or(&directory).display().to_string();
     Error::Incomplete { what, reason: reason.into(), output }
 }
@@ -372,7 +399,7 @@ async fn ask(server: &Server, kind: &ExerciseKind) -> Result<(), stage::Error> {
 
 /// Waits until the exercise's directory is whole.
 async fn installed(stage: &Stage, kind: &ExerciseKind, server: &Server) -> Result<(), Error> {
-    let Some(directory) = directory(kind) else { return Ok(()) };
+    let Some(directory) = directory(stage, kind) else { return Ok(()) };
     let path = stage.sandbox().outside(&directory);
     tokio::select! {
         // An OpenCode that ended when all was there has done its work.
@@ -390,7 +417,7 @@ async fn whole(path: &Path) {
 
 /// Ends where nothing can come of it any more: a bound of the sandbox was passed, OpenCode has ended, or it takes too long.
 pub(crate) async fn broken_off(stage: &Stage, kind: &ExerciseKind, server: &Server) -> Error {
-    let incomplete = |reason: &str| incomplete(kind, reason, server.output());
+    let incomplete = |reason: &str| incomplete(stage, kind, reason, server.output());
     let start = Instant::now();
     while start.elapsed() < INSTALL_TIME {
         if let Some(limit) = stage.sandbox().limit_passed() {

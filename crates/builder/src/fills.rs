@@ -126,7 +126,7 @@ fn is_one_of(path: &Path, size: u64, downloads: &[&Sri]) -> bool {
 pub fn owners(lock: &Lock) -> BTreeMap<String, &ExerciseName> {
     let mut owners = BTreeMap::new();
     for (name, exercise) in &lock.exercises {
-        if let Some(place) = emit::tree_of(name, exercise) {
+        if let Some(place) = emit::tree_of(&lock.opencode, name, exercise) {
             owners.insert(place, name);
         }
     }

@@ -1,7 +1,7 @@
 //! Where things lie in an output: the directory `<digest>-opencode-cache` that `result` links to.
 //! Every path is relative to it, so that its bytes do not depend on where it lies.
 
-use lock::Spec;
+use lock::{Spec, Version};
 
 use crate::opencode;
 
@@ -15,6 +15,8 @@ pub const NPMRC: &str = "lib/opencode/etc/npmrc";
 pub const RESTORE: &str = "lib/opencode/restore.mjs";
 /// What has tools and local plugins find the captured packages that they import.
 pub const MODULES: &str = "lib/opencode/modules.mjs";
+/// What keeps OpenCode before 1.14 from asking anybody, and loads [`MODULES`]; only in its outputs.
+pub const ALONE: &str = "lib/opencode/alone.mjs";
 /// Which trees there are for it.
 pub const MODULES_INDEX: &str = "lib/opencode/modules.json";
 /// The libraries that are loaded first, where the machine has none where a loader looks (outputs of Nix).
@@ -47,8 +49,16 @@ pub const CONFIG_DIR: &str = "config";
 pub const CONFIG_DIRS: &str = "config-dirs";
 /// A cache home of links to what the output has, for a start that can write nowhere.
 pub const FALLBACK: &str = "fallback";
-/// OpenCode's cache directory below the cache home.
-pub const CACHE_ROOT: &str = "opencode";
+/// The one tree of OpenCode before 1.14, and the file that keeps it from removing its cache.
+pub const SHARED: &str = "shared";
+
+/// OpenCode's cache directory below the cache home. One that removes a cache of another version than its own gets a directory of its own.
+pub fn cache_root(version: &Version) -> String {
+    match opencode::cache_version(version) {
+        None => "opencode".to_owned(),
+        Some(cache) => format!("opencode-cache-{cache}/opencode"),
+    }
+}
 
 /// Where a program lies that OpenCode looks for in `bin` of its cache directory.
 pub fn program(name: &str) -> String {

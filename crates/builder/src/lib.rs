@@ -9,6 +9,7 @@
 mod ask_bun;
 mod binary;
 mod build;
+mod bun_lock;
 pub mod bundles;
 pub mod by_name;
 mod capture;
@@ -58,6 +59,7 @@ pub mod screen;
 mod server_install;
 mod servers;
 mod settle;
+mod shared;
 pub mod signatures;
 mod stage;
 pub mod started;

@@ -21,7 +21,7 @@ pub fn index(lock: &Lock) -> String {
     let mut trees: Vec<Value> = Vec::new();
     for (name, exercise) in lock.exercises.iter().rev() {
         if let ExerciseKind::ConfigDir { dependencies } = &exercise.kind
-            && let Some(path) = emit::tree_of(name, exercise)
+            && let Some(path) = emit::tree_of(&lock.opencode, name, exercise)
         {
             trees.push(json!({ "path": path, "dependencies": own(dependencies) }));
         }

@@ -4,11 +4,14 @@
 //! runs anything. Every fact is checked against the real binary by `build` (the captured trees
 //! must be whole) and by `verify`.
 
+mod era;
 pub mod latest;
 pub mod reads;
 pub mod servers;
 
 use std::time::Duration;
+
+pub use era::*;
 
 use lock::spec::Want;
 use lock::{Archive, Spec, System, Version};
@@ -50,30 +53,6 @@ pub fn tries(version: &Version) -> u64 {
 /// the interface were each seen to lose it. 1.17.18 and later were never seen to.
 pub fn unhurried(version: &Version) -> Duration {
     if version.numbers() < (1, 17, 18) { Duration::from_secs(1) } else { Duration::ZERO }
-}
-
-/// A generation of OpenCode's way to install packages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Era {
-    /// 1.14 and later: `@npmcli/arborist`, one tree per spec under `packages/`.
-    C,
-}
-
-/// Why a version of OpenCode cannot be served.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("OpenCode {version} installs packages the old way (before 1.14), which is not supported yet")]
-pub struct UnsupportedEra {
-    /// The version that was asked for.
-    pub version: Version,
-}
-
-impl Era {
-    /// The era of a version. The switch lies between 1.3.2 (old) and 1.14.34 (C); no version in
-    /// between was examined, so everything from 1.14.0 on is taken for C and `build` proves it.
-    pub fn of(version: &Version) -> Result<Self, UnsupportedEra> {
-        let (major, minor, _) = version.numbers();
-        if (major, minor) < (1, 14) { Err(UnsupportedEra { version: version.clone() }) } else { Ok(Self::C) }
-    }
 }
 
 /// The npm package that carries the release binary of a system (npm platform packages since
@@ -174,6 +153,22 @@ pub fn populate_environment(registry: &str, system: System) -> Vec<(String, Stri
     variables
 }
 
+/// The variables of an OpenCode that is to install nothing by itself: not what it wants beside what is asked for (before 1.14).
+pub fn alone_environment(version: &Version) -> Vec<(String, String)> {
+    let shared = Era::known(version).is_shared();
+    let variables = [("OPENCODE_DISABLE_DEFAULT_PLUGINS", "1")];
+    variables
+        .into_iter()
+        .filter(|_| shared)
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+/// Whether [`CATALOGUE_VARIABLE`] is read: 1.1.53 reads it, 1.1.34 does not.
+pub fn reads_catalogue_variable(version: &Version) -> bool {
+    Era::known(version) > Era::A
+}
+
 /// The variable that keeps OpenCode from asking for a newer catalogue (all from 1.1.65 on).
 pub const NO_CATALOGUE: &str = "OPENCODE_DISABLE_MODELS_FETCH";
 
@@ -202,9 +197,12 @@ pub fn catalogue_address(version: &Version) -> &'static str {
     }
 }
 
+/// The variable that keeps OpenCode from updating itself (all versions).
+pub const NO_UPDATE: &str = "OPENCODE_DISABLE_AUTOUPDATE";
+
 /// The variables that keep OpenCode off the network by itself: the offline profile.
 pub fn quiet_environment() -> Vec<(String, String)> {
-    ["OPENCODE_DISABLE_AUTOUPDATE", "OPENCODE_DISABLE_LSP_DOWNLOAD", NO_CATALOGUE]
+    [NO_UPDATE, "OPENCODE_DISABLE_LSP_DOWNLOAD", NO_CATALOGUE]
         .map(|name| (name.to_owned(), "1".to_owned()))
         .into()
 }
@@ -246,10 +244,14 @@ pub enum NpmVariable {
     Text(&'static str),
 }
 
-/// What keeps 1.14 and later from installing into a config directory that an exercise is not
-/// about: a `node_modules` and a lock file whose root names the package (the name only is
-/// compared).
-pub fn config_dir_stub() -> [(&'static str, Option<String>); 2] {
+/// What keeps OpenCode from installing into a config directory that an exercise is not about: since 1.14 a `node_modules` and a lock
+/// file whose root names the package (the name only is compared); in 1.2.27 and 1.3.2 a `package.json` that names it in OpenCode's own
+/// version. 1.0.152 installs at every start whatever is there.
+pub fn config_dir_stub(version: Option<&Version>) -> [(&'static str, Option<String>); 2] {
+    if let Some(version) = version.filter(|version| Era::known(version).is_shared()) {
+        let own = serde_json::json!({ "dependencies": { CONFIG_DIR_PACKAGE: version.to_string() } });
+        return [("node_modules", None), ("package.json", Some(own.to_string()))];
+    }
     let lock = serde_json::json!({
         "lockfileVersion": 3,
         "packages": { "": { "dependencies": { CONFIG_DIR_PACKAGE: "0.0.0" } } },
@@ -320,15 +322,6 @@ pub const CONFIG_DIR_IGNORE: &str = "node_modules\npackage.json\npackage-lock.js
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_eras_switch_at_1_14() {
-        let era = |text: &str| Era::of(&text.parse().unwrap());
-        assert!(era("1.0.152").is_err() && era("1.3.2").is_err() && era("0.9.1").is_err());
-        assert_eq!(era("1.14.34"), Ok(Era::C));
-        assert_eq!(era("1.18.18"), Ok(Era::C));
-        assert_eq!(era("2.0.0-beta.1"), Ok(Era::C));
-    }
 
     #[test]
     fn directories_are_named_as_opencode_names_them() {

@@ -208,6 +208,10 @@ impl Wishes {
         let provider = |spec: &Spec| (ExerciseKind::Provider { spec: spec.clone() }, None);
         kinds.extend(self.plugins.iter().map(plugin));
         kinds.extend(self.providers.union(&self.by_name.packages(sdks)).map(provider));
+        // What OpenCode itself loads though nobody names it.
+        let own = |texts: &[&str]| texts.iter().filter_map(|text| text.parse().ok()).collect::<Vec<Spec>>();
+        kinds.extend(own(opencode::own_plugins(opencode)).iter().map(plugin));
+        kinds.extend(own(opencode::own_providers(opencode)).iter().map(provider));
         let command = |spec: &Spec| (ExerciseKind::Executable { spec: spec.clone() }, None);
         kinds.extend(self.commands.iter().map(command));
         let server = |id: &String| (ExerciseKind::LanguageServer { server: id.clone() }, None);

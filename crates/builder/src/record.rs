@@ -9,6 +9,7 @@ mod error;
 mod named;
 mod one;
 mod provider;
+mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -36,7 +37,8 @@ use crate::{
 };
 
 pub use error::Error;
-use one::{One, Recorded, absent, release, tags};
+use one::{One, Recorded, release, tags};
+use shared::Group;
 
 /// What a recording needs.
 pub struct Recording<'a> {
@@ -170,7 +172,8 @@ impl Recording<'_> {
         }
         let same_day = kept.is_none_or(|old| pins::other_day(manifest, old).is_none());
         let programs_fit = same_day && programs::missing_from(manifest, lock).is_none();
-        if anew.is_empty() && !lock.models.is_empty() && programs_fit {
+        let group = Group::take(kept, lock, &mut anew);
+        if anew.is_empty() && group.is_none() && !lock.models.is_empty() && programs_fit {
             return Ok(());
         }
         let binary = self.binary(lock, judge, host).await?;
@@ -190,9 +193,13 @@ impl Recording<'_> {
             if !lock.models.is_empty() {
                 return Ok((lock.catalogue.clone(), lock.models.clone()));
             }
-            self.models(&binary).await
+            self.models(&binary, &lock.opencode).await
         };
-        let recording = self.record(anew, lock, &origin, &binary, host);
+        let lock_as_it_is = &*lock;
+        let recording = async {
+            let recorded = self.record(anew, lock_as_it_is, &origin, &binary, host).await?;
+            self.together(group, recorded, lock_as_it_is, &origin, &binary, host).await
+        };
         let (recorded, models) = tokio::try_join!(recording, counting)?;
         (lock.catalogue, lock.models) = models;
         self.warn(&recorded);
@@ -204,8 +211,12 @@ impl Recording<'_> {
     }
 
     /// The catalogue, where it can be had and this OpenCode can use it, and how many models it lists.
-    async fn models(&self, binary: &Path) -> Result<(Option<Catalogue>, BTreeMap<String, u32>), Error> {
-        let ask = catalogue::ask(binary, &self.registry.settings, &self.vendor, &*self.progress);
+    async fn models(
+        &self,
+        binary: &Path,
+        version: &Version,
+    ) -> Result<(Option<Catalogue>, BTreeMap<String, u32>), Error> {
+        let ask = catalogue::ask(binary, version, &self.registry.settings, &self.vendor, &*self.progress);
         let why = match timed(&*self.progress, "ask for the catalogue", ask)
             .await
             .map_err(count::Error::from)?
@@ -213,7 +224,7 @@ impl Recording<'_> {
             catalogue::Found::Snapshot { why } => why,
             catalogue::Found::Pinned(pinned) => {
                 let file = self.vendor.path_of(&pinned.integrity);
-                let counting = count::models(binary, Some(&file));
+                let counting = count::models(binary, version, Some(&file));
                 match timed(&*self.progress, "count models", counting).await {
                     Ok(models) => return Ok((Some(pinned), models)),
                     Err(error) => format!("OpenCode cannot use what {} serves: {error}", pinned.url.host()),
@@ -222,7 +233,7 @@ impl Recording<'_> {
         };
         let note = format!("the catalogue of models is the one inside OpenCode, because none was had: {why}");
         self.progress.event(Event::Note(&note));
-        let models = timed(&*self.progress, "count models", count::models(binary, None)).await?;
+        let models = timed(&*self.progress, "count models", count::models(binary, version, None)).await?;
         Ok((None, models))
     }
 
@@ -269,6 +280,7 @@ impl Recording<'_> {
                 origin: origin.clone(),
                 settings: self.registry.settings.clone(),
                 binary: binary.to_path_buf(),
+                opencode: lock.opencode.clone(),
                 host,
             };
             let (permits, progress) = (permits.clone(), self.progress.clone());
@@ -288,7 +300,7 @@ impl Recording<'_> {
 
     /// Turns one recording into pins.
     async fn add(&self, lock: &mut Lock, judge: &mut Judge<'_>, recorded: Recorded) -> Result<(), Error> {
-        let Recorded { name, kind, record, resolved, fills, others, proof, notes: own } = recorded;
+        let Recorded { name, kind, record, resolved, absent, fills, others, proof, notes: own } = recorded;
         let (downloads, notes) = downloads::recorded(&others);
         lock.downloads.extend(downloads);
         let own_system = Self::only_here(lock, &kind);
@@ -296,7 +308,6 @@ impl Recording<'_> {
             self.progress.event(Event::Note(&format!("{name}: {note}")));
         }
         let tags = tags(&kind, &record, &resolved);
-        let absent = absent(&record, &resolved);
         for id in &resolved {
             if lock.pin(id).is_none() {
                 self.pin(lock, &name, id, &record).await?;

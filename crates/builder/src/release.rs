@@ -81,16 +81,16 @@ struct Search {
     needs_no_avx2: Finder<'static>,
     /// Whether each of the two was found.
     found: (bool, bool),
-    built_in: Finder<'static>,
+    built_in: [Finder<'static>; 2],
     names: BTreeSet<String>,
-    provider: Finder<'static>,
+    provider: [(Finder<'static>, &'static str); 3],
     sdks: BTreeMap<String, String>,
     /// Where in the binary each of these begins.
     starts: BTreeMap<usize, String>,
-    model: Finder<'static>,
+    model: [Finder<'static>; 3],
     /// Where an SDK of a single model stands, and which.
     model_sdks: BTreeMap<usize, String>,
-    generation: Finder<'static>,
+    generation: [Finder<'static>; 2],
     /// How often each generation is named.
     generations: BTreeMap<Generation, usize>,
     /// How much of the binary lies before what is looked at.
@@ -104,14 +104,14 @@ impl Search {
             needs_avx2: Finder::new(reads::NEEDS_AVX2),
             needs_no_avx2: Finder::new(reads::NEEDS_NO_AVX2),
             found: (false, false),
-            built_in: Finder::new(reads::BUILT_IN),
+            built_in: reads::BUILT_IN.map(Finder::new),
             names: BTreeSet::new(),
-            provider: Finder::new(reads::CATALOGUE_PROVIDER),
+            provider: reads::CATALOGUE_PROVIDER.map(|(name, sdk)| (Finder::new(name), sdk)),
             sdks: BTreeMap::new(),
             starts: BTreeMap::new(),
-            model: Finder::new(reads::MODEL_SDK),
+            model: reads::MODEL_SDK.map(Finder::new),
             model_sdks: BTreeMap::new(),
-            generation: Finder::new(reads::GENERATION),
+            generation: reads::GENERATION.map(Finder::new),
             generations: BTreeMap::new(),
             behind: 0,
             dates: Dates::default(),
@@ -121,27 +121,35 @@ impl Search {
     fn look(&mut self, bytes: &[u8]) {
         self.found.0 = self.found.0 || self.needs_avx2.find(bytes).is_some();
         self.found.1 = self.found.1 || self.needs_no_avx2.find(bytes).is_some();
-        for at in self.built_in.find_iter(bytes) {
+        for at in self.built_in.iter().flat_map(|finder| finder.find_iter(bytes)) {
             if self.names.len() < MOST_NAMES {
                 self.names.extend(name_before(bytes, at));
             }
         }
-        for at in self.provider.find_iter(bytes) {
+        let providers = self.provider.iter();
+        for (at, sdk) in providers.flat_map(|(name, sdk)| name.find_iter(bytes).map(move |at| (at, sdk))) {
             if self.sdks.len() < MOST_NAMES
-                && let Some((id, sdk)) = name_before(bytes, at).zip(sdk_behind(bytes, at))
+                && let Some((id, sdk)) = name_before(bytes, at).zip(sdk_behind(bytes, at, sdk))
             {
                 self.starts.insert(self.behind + at, id.clone());
                 self.sdks.insert(id, sdk);
             }
         }
-        for at in self.model.find_iter(bytes) {
-            let sdk = bytes.get(at + self.model.needle().len()..).and_then(quoted);
+        let ends = |finders: &[Finder<'static>]| -> Vec<(usize, usize)> {
+            let ends = |finder: &Finder<'static>| {
+                let length = finder.needle().len();
+                finder.find_iter(bytes).map(|at| (at, at + length)).collect::<Vec<_>>()
+            };
+            finders.iter().flat_map(ends).collect()
+        };
+        for (at, end) in ends(&self.model) {
+            let sdk = bytes.get(end..).and_then(quoted);
             if self.model_sdks.len() < MOST_NAMES {
                 self.model_sdks.extend(sdk.map(|sdk| (self.behind + at, sdk)));
             }
         }
-        for at in self.generation.find_iter(bytes) {
-            let number = bytes.get(at + self.generation.needle().len()..).and_then(quoted);
+        for (_, end) in ends(&self.generation) {
+            let number = bytes.get(end..).and_then(quoted);
             if self.generations.len() < MOST_NAMES
                 && let Some(number) = number.and_then(|number| number.parse().ok())
             {
@@ -183,10 +191,10 @@ fn name_before(bytes: &[u8], end: usize) -> Option<String> {
 }
 
 /// The SDK behind the list that begins at a place.
-fn sdk_behind(bytes: &[u8], start: usize) -> Option<String> {
+fn sdk_behind(bytes: &[u8], start: usize, before: &str) -> Option<String> {
     let behind = bytes.get(start..bytes.len().min(start + OVERLAP / 2))?;
     let list_end = memchr::memchr(b']', behind)?;
-    quoted(behind.get(list_end..)?.strip_prefix(reads::CATALOGUE_SDK.as_bytes())?)
+    quoted(behind.get(list_end..)?.strip_prefix(before.as_bytes())?)
 }
 
 /// The text up to a quote that is not far.

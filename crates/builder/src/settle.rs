@@ -7,11 +7,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use lock::{PackageId, PackageName, Version};
+use lock::{ExerciseKind, PackageId, PackageName, Version};
 use serde_json::Value;
 use tree::settle::{Settled, Verdict};
 
+use crate::bun_lock::{self, BunLock};
 use crate::files;
+use crate::shared::Change;
 
 /// The largest npm lock file that is read, in bytes. 5,000 packages come to some 3 MB.
 const MAX_NPM_LOCK: u64 = 64 << 20;
@@ -23,6 +25,8 @@ pub enum TreeKind {
     Package,
     /// The dependencies of a config directory.
     ConfigDir,
+    /// The one tree of eras A and B.
+    Shared,
 }
 
 impl TreeKind {
@@ -31,7 +35,10 @@ impl TreeKind {
     fn kept(self) -> &'static [&'static str] {
         match self {
             Self::Package => &["node_modules", "package.json", "package-lock.json"],
-            Self::ConfigDir => &["node_modules", "package.json", "package-lock.json", ".gitignore"],
+            Self::ConfigDir => {
+                &["node_modules", "package.json", "package-lock.json", bun_lock::NAME, ".gitignore"]
+            }
+            Self::Shared => &["node_modules", "package.json", bun_lock::NAME],
         }
     }
 }
@@ -72,39 +79,103 @@ pub struct Installed {
 
 /// Copies a raw tree to its canonical form at `canonical`, which must not exist.
 pub fn settle(raw: &Path, canonical: &Path, kind: TreeKind) -> Result<Settled, Error> {
+    settle_changed(raw, canonical, kind, &|_, _| Ok(None))
+}
+
+/// The same, with other words in the files at the top that are not npm's: `change` is asked for them.
+pub fn settle_changed(
+    raw: &Path,
+    canonical: &Path,
+    kind: TreeKind,
+    change: &Change<'_>,
+) -> Result<Settled, Error> {
     let kept = kind.kept();
     let settled = tree::settle::copy_canonical(raw, canonical, &|entry| {
         let mut components = entry.path.components();
         let top = components.next().map(|first| first.as_os_str().to_owned());
         let is_kept = top.is_some_and(|top| kept.iter().any(|name| top == *name));
-        Ok(if is_kept { Verdict::Keep } else { Verdict::Drop })
+        if !is_kept {
+            return Ok(Verdict::Drop);
+        }
+        let changeable = ["package.json", bun_lock::NAME];
+        let Some(name) = changeable.into_iter().find(|name| entry.path == Path::new(name)) else {
+            return Ok(Verdict::Keep);
+        };
+        let text = String::from_utf8(read(&raw.join(name))?)?;
+        Ok(change(name, &text)?.map_or(Verdict::Keep, |changed| Verdict::Replace(changed.into())))
     })?;
     Ok(settled)
 }
 
 /// Everything that was resolved for the tree at `root`, for every platform: the packages of its
-/// `package-lock.json`. Optional packages that no registry had are left out (they have no version).
+/// `package-lock.json`, or of its `bun.lock`. Optional packages that no registry had are left out (they have no version).
 pub fn resolved(root: &Path) -> Result<BTreeSet<PackageId>, Error> {
+    if let Some(lock) = bun(root)? {
+        return Ok(lock.all().into_iter().map(|installed| installed.id).collect());
+    }
     let path = root.join("package-lock.json");
     Ok(npm_lock(&path)?.into_iter().map(|installed| installed.id).collect())
 }
 
-/// What really lies in the tree at `root`: the packages of npm's hidden lock file.
+/// What really lies in the tree at `root`: the packages of npm's hidden lock file, or those of bun's that are there.
 pub fn installed(root: &Path) -> Result<Vec<Installed>, Error> {
+    if let Some(lock) = bun(root)? {
+        return Ok(lock.installed(root));
+    }
     npm_lock(&root.join("node_modules/.package-lock.json"))
 }
 
-/// Whether the tree at `root` is finished: npm writes both lock files last.
+/// The lock file of a tree that bun installed; `None` where npm did.
+pub fn bun(root: &Path) -> Result<Option<BunLock>, Error> {
+    let path = root.join(bun_lock::NAME);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let invalid = |reason: String| Error::NpmLock { path: path.clone(), reason };
+    let bytes = read(&path)?;
+    let text = String::from_utf8(bytes).map_err(|error| invalid(error.to_string()))?;
+    BunLock::parse(&text).map(Some).map_err(invalid)
+}
+
+/// The places in the tree at `root` of what an exercise put there, where all share it.
+pub fn places(root: &Path, kind: &ExerciseKind) -> Result<BTreeSet<String>, Error> {
+    let (ExerciseKind::Plugin { spec } | ExerciseKind::Provider { spec }) = kind else {
+        return Ok(BTreeSet::new());
+    };
+    let lock = bun(root)?.unwrap_or_default();
+    Ok(spec.name().map(|name| lock.places(name)).unwrap_or_default())
+}
+
+/// What an exercise resolved of the tree at `root`, where all share it.
+pub fn needed(root: &Path, kind: &ExerciseKind) -> Result<BTreeSet<PackageId>, Error> {
+    let (ExerciseKind::Plugin { spec } | ExerciseKind::Provider { spec }) = kind else {
+        return Ok(BTreeSet::new());
+    };
+    let lock = bun(root)?.unwrap_or_default();
+    Ok(spec.name().map(|name| lock.needed_by(name)).unwrap_or_default())
+}
+
+/// Whether the tree at `root` is finished: npm writes both lock files last, bun its own before the last packages may be there.
 pub fn is_whole(root: &Path) -> bool {
+    if let Ok(Some(lock)) = bun(root) {
+        return lock.is_whole(root);
+    }
     resolved(root).is_ok_and(|resolved| !resolved.is_empty()) && installed(root).is_ok()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    files::read_bounded(path, MAX_NPM_LOCK).map_err(|error| match error {
+        files::ReadError::Io(source) => Error::Unreadable { path: path.into(), source },
+        _ => {
+            let reason = format!("not a regular file of at most {MAX_NPM_LOCK} bytes");
+            Error::NpmLock { path: path.into(), reason }
+        }
+    })
 }
 
 fn npm_lock(path: &Path) -> Result<Vec<Installed>, Error> {
     let invalid = |reason: String| Error::NpmLock { path: path.into(), reason };
-    let bytes = files::read_bounded(path, MAX_NPM_LOCK).map_err(|error| match error {
-        files::ReadError::Io(source) => Error::Unreadable { path: path.into(), source },
-        _ => invalid(format!("not a regular file of at most {MAX_NPM_LOCK} bytes")),
-    })?;
+    let bytes = read(path)?;
     let lock: Value = serde_json::from_slice(&bytes).map_err(|error| invalid(error.to_string()))?;
     let packages = lock.get("packages").and_then(Value::as_object);
     let packages = packages.ok_or_else(|| invalid("no packages".into()))?;

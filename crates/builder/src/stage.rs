@@ -11,11 +11,12 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use lock::{ExerciseKind, Version};
 use sandbox::{Bind, Child, Command, Sandbox, Spec};
 use serde_json::Value;
 
 use crate::client;
-use crate::opencode::LISTENING;
+use crate::opencode::{self, LISTENING};
 
 /// HOME inside.
 pub const HOME: &str = "/home/user";
@@ -34,7 +35,7 @@ pub const DATA_DIR: &str = "/home/user/.local/share/opencode";
 const PATH: [&str; 3] = ["/usr/local/bin", "/usr/bin", "/bin"];
 /// Programs on it that OpenCode would use where the machine happens to have them, and download where it has not: what is recorded
 /// must be the same on every machine.
-const HIDDEN: [&str; 1] = [crate::opencode::RIPGREP_BINARY];
+const HIDDEN: [&str; 1] = [opencode::RIPGREP_BINARY];
 /// A PATH with nothing on it.
 pub const NO_PATH: &str = "/opt/nothing";
 
@@ -101,13 +102,14 @@ impl Error {
 /// A sandbox that is ready for OpenCode.
 pub struct Stage {
     sandbox: Arc<Sandbox>,
+    opencode: Option<Version>,
     listeners: Vec<TcpListener>,
     dns: Option<UdpSocket>,
 }
 
 impl Stage {
-    /// Opens a stage with the binary at `binary` and as many loopback listeners as are asked for.
-    pub async fn open(binary: &Path, listeners: usize) -> Result<Self, Error> {
+    /// Opens a stage with the binary at `binary`, which is of the version `opencode`, and as many loopback listeners as are asked for.
+    pub async fn open(binary: &Path, opencode: &Version, listeners: usize) -> Result<Self, Error> {
         let mut spec = Spec::new(HOME);
         spec.binds.push(Bind::read_only(binary, BINARY));
         spec.binds.extend(hidden());
@@ -116,7 +118,18 @@ impl Stage {
         let mut stage = Self::open_spec(spec).await?;
         // Nobody answers there: closed, a question fails at once instead of after five seconds.
         drop(stage.take_dns());
+        stage.opencode = Some(opencode.clone());
+        stage.furnish(opencode)?;
         Ok(stage)
+    }
+
+    /// What OpenCode before 1.14 has to find: the file without which it removes its cache, and any file in ripgrep's place, which it would
+    /// download at its start.
+    fn furnish(&self, opencode: &Version) -> Result<(), Error> {
+        let Some(cache) = opencode::cache_version(opencode) else { return Ok(()) };
+        self.sandbox.write(format!("{CACHE_DIR}/{}", opencode::VERSION_FILE), cache.as_bytes())?;
+        let programs = if opencode::programs_in_data(opencode) { DATA_DIR } else { CACHE_DIR };
+        Ok(self.sandbox.write(format!("{programs}/bin/{}", opencode::RIPGREP_BINARY), b"")?)
     }
 
     /// Opens a stage of the caller's own making.
@@ -129,7 +142,7 @@ impl Stage {
             Ok::<_, sandbox::Error>((sandbox, listeners, dns))
         });
         let (sandbox, listeners, dns) = started.await.map_err(|_| Error::Worker)??;
-        Ok(Self { sandbox: Arc::new(sandbox), listeners, dns })
+        Ok(Self { sandbox: Arc::new(sandbox), opencode: None, listeners, dns })
     }
 
     /// The name server's socket inside, once.
@@ -140,6 +153,16 @@ impl Stage {
     /// The next listener inside, until they are used up.
     pub fn take_listener(&mut self) -> Option<TcpListener> {
         self.listeners.pop()
+    }
+
+    /// The version of the binary, where it was told.
+    pub fn opencode(&self) -> Option<&Version> {
+        self.opencode.as_ref()
+    }
+
+    /// Whether an exercise fills the tree that all share.
+    pub fn shares(&self, kind: &ExerciseKind) -> bool {
+        self.opencode.as_ref().is_some_and(|version| opencode::shares(version, kind))
     }
 
     /// The sandbox itself.

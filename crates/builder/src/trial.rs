@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::downloads::Outlet;
 use crate::exercise::{self, ANSWER, Error, Outcome};
-use crate::settle;
 use crate::stage::{self, Server, Stage};
+use crate::{opencode, settle};
 
 /// The most requests of one talk: a title, a tool's call, an answer, and two that might be repeated.
 const MOST_REQUESTS: usize = 5;
@@ -51,23 +51,25 @@ pub async fn perform(
     exercise::prepare(stage, &kind, &llm.url())?;
     let file = format!("{}/{FILE}", stage::PROJECT);
     stage.sandbox().write(file, b"what the file says\n").map_err(stage::Error::from)?;
-    let env = exercise::environment(stage, registry, outlet, system);
+    let mut env = exercise::environment(stage, registry, outlet, system);
+    env.extend(stage.opencode().into_iter().flat_map(opencode::alone_environment));
     let server = stage.serve(stage::BINARY, &env).await?;
-    let path = stage.sandbox().outside(exercise::directory(&kind).unwrap_or_default());
+    let path = stage.sandbox().outside(exercise::directory(stage, &kind).unwrap_or_default());
+    let mark = exercise::mark(stage, &kind);
     let result = tokio::select! {
         answer = talk(&server) => Ok(judge(answer, &llm.facts())),
         verdict = out_of_bounds(&llm, outlet, &path) => Ok(verdict),
         error = exercise::broken_off(stage, &kind, &server) => Err(error),
     };
-    let whole = result.is_err() || settles(&path).await;
+    let whole = result.is_err() || settles(&path, &mark).await;
     let output = server.output();
     server.stop().await?;
     llm.shutdown().await;
     let verdict = result?;
-    match (whole, path.exists()) {
+    match (whole, mark.exists()) {
         (true, true) => Ok((Outcome::Filled, verdict)),
         (_, false) => Ok((Outcome::Untouched, verdict)),
-        (false, true) => Err(exercise::incomplete(&kind, "OpenCode gave up", output)),
+        (false, true) => Err(exercise::incomplete(stage, &kind, "OpenCode gave up", output)),
     }
 }
 
@@ -115,9 +117,9 @@ fn requests(facts: &LlmFacts) -> usize {
 }
 
 /// Whether the tree is whole, now or in a moment; not where there is none.
-async fn settles(path: &std::path::Path) -> bool {
+async fn settles(path: &std::path::Path, mark: &std::path::Path) -> bool {
     let start = Instant::now();
-    while path.exists() && start.elapsed() < GRACE {
+    while mark.exists() && start.elapsed() < GRACE {
         if settle::is_whole(path) {
             return true;
         }

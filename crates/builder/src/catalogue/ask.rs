@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use lock::Catalogue;
+use lock::{Catalogue, Version};
 use replay::proxy::{Exchange, ProxyFacts, ProxyFailure};
 use replay::registry::npmrc::Settings;
 use replay::registry::upstream::Bounds;
@@ -45,17 +45,19 @@ pub enum Found {
 /// Asks, with the binary at `binary`. That there is no catalogue is an answer; an error is that OpenCode cannot be run.
 pub async fn ask(
     binary: &Path,
+    version: &Version,
     settings: &Settings,
     vendor: &Vendor,
     progress: &dyn Progress,
 ) -> Result<Found, stage::Error> {
-    let mut stage = Stage::open(binary, 1).await?;
+    let mut stage = Stage::open(binary, version, 1).await?;
     let outlet = Outlet::record_briefly(&mut stage, settings, vendor, PATIENCE, TRIES)?;
     // 1.14 and 1.15 look for ripgrep at every start, and would fetch it: any file there will do.
     stage.sandbox().write(format!("{}/bin/rg", stage::CACHE_DIR), b"")?;
     let mut env = stage.environment();
     env.extend(opencode::quiet_environment().into_iter().filter(|(name, _)| name != opencode::NO_CATALOGUE));
     env.push(("npm_config_offline".into(), "true".into()));
+    env.extend(opencode::alone_environment(version));
     env.extend_from_slice(outlet.environment());
     // Left to itself, OpenCode asks again where it got no answer.
     let seen = outlet.observer();

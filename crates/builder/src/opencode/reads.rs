@@ -24,19 +24,19 @@ pub const OWN_TEMPORARY: &str = "opencode";
 /// A provider SDK that is built into every version since 1.0.152.
 pub const ALWAYS_BUILT_IN: &str = "@ai-sdk/openai-compatible";
 
-/// What stands behind the name of each SDK that is built in, and its quote, in the binary's JavaScript (1.18.18).
-pub const BUILT_IN: &str = "\":()=>import(";
+/// What stands behind the name of each SDK that is built in, and its quote, in the binary's JavaScript (1.18.18; 1.0.152 to 1.3.2).
+pub const BUILT_IN: [&str; 2] = ["\":()=>import(", "\": create"];
 
-/// What stands behind a provider's name in the binary's own catalogue; its SDK follows behind a list (1.18.18).
-pub const CATALOGUE_PROVIDER: &str = "\",env:[";
-/// See [`CATALOGUE_PROVIDER`].
-pub const CATALOGUE_SDK: &str = "],npm:\"";
+/// What stands behind a provider's name in the binary's own catalogue, and what before its SDK, behind a list (1.18.18; 1.2.27; 1.0.152).
+pub const CATALOGUE_PROVIDER: [(&str, &str); 3] =
+    [("\",env:[", "],npm:\""), ("\", env: [", "], npm: \""), ("\",\"env\":[", "],\"npm\":\"")];
 
-/// What stands before the SDK of a model that has another one than its provider (1.14.34 to 1.18.33).
-pub const MODEL_SDK: &str = "provider:{npm:\"";
+/// What stands before the SDK of a model that has another one than its provider (1.14.34 to 1.18.33; 1.2.27; 1.0.152).
+pub const MODEL_SDK: [&str; 3] = ["provider:{npm:\"", "provider: { npm: \"", "\"provider\":{\"npm\":\""];
 
-/// What stands before the generation of the AI SDK in every class of its models (88 to 120 times in 1.14.34 to 1.18.33, always 3).
-pub const GENERATION: &str = "specificationVersion=\"v";
+/// What stands before the generation of the AI SDK in every class of its models (88 to 120 times in 1.14.34 to 1.18.33, always 3; 4 to
+/// 110 times in 1.0.61 to 1.3.2, 2).
+pub const GENERATION: [&str; 2] = ["specificationVersion=\"v", "specificationVersion = \"v"];
 
 /// How the binary names its bun where that one needs AVX2, and where it does not (1.18.18).
 pub const NEEDS_AVX2: &str = " (Linux x64)";
@@ -44,7 +44,7 @@ pub const NEEDS_AVX2: &str = " (Linux x64)";
 pub const NEEDS_NO_AVX2: &str = " (Linux x64 baseline)";
 
 /// What stands before the date of a model in the catalogue: in a file, and in the binary's own (1.18.18).
-pub const MODEL_DATES: [&str; 2] = ["\"release_date\":\"", "release_date:\""];
+pub const MODEL_DATES: [&str; 3] = ["\"release_date\":\"", "release_date:\"", "release_date: \""];
 
 /// Whether a variable of OpenCode's switches something on.
 pub fn is_on(value: &[u8]) -> bool {

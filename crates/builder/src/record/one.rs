@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lock::{ExerciseKind, ExerciseName, Fill, PackageId, PackageName, Proof, Sri, System, Version, Want};
+use lock::{
+    Date, ExerciseKind, ExerciseName, Fill, PackageId, PackageName, Proof, Sri, System, Version, Want,
+};
 use replay::proxy::ProxyFacts;
 use replay::registry::npmrc::Settings;
 use replay::registry::{
@@ -18,7 +20,7 @@ use crate::fills::{self, Left};
 use crate::generation::Generation;
 use crate::stage::{self, Stage};
 use crate::trial::{self, Verdict};
-use crate::{commands, exercise, resolve, settle};
+use crate::{commands, downloads, exercise, resolve, settle};
 
 /// One exercise to record, with everything that takes.
 pub(super) struct One {
@@ -27,6 +29,8 @@ pub(super) struct One {
     pub(super) origin: Origin,
     pub(super) settings: Settings,
     pub(super) binary: PathBuf,
+    /// Its version.
+    pub(super) opencode: Version,
     pub(super) host: System,
     /// What it may see of the registry.
     pub(super) sight: Sight,
@@ -40,6 +44,8 @@ pub(super) struct Recorded {
     pub(super) kind: ExerciseKind,
     pub(super) record: BaseRecord,
     pub(super) resolved: BTreeSet<PackageId>,
+    /// What was asked for and of which nothing was taken.
+    pub(super) absent: BTreeSet<PackageName>,
     pub(super) fills: BTreeSet<Fill>,
     pub(super) others: ProxyFacts,
     /// How far a provider's SDK was seen to work.
@@ -65,8 +71,9 @@ impl One {
     ) -> Result<(Recorded, Option<Verdict>), Error> {
         let failed = |source: exercise::Error| Error::Exercise { name: self.name.clone(), source };
         let base = BasePath::escaped(self.name.as_str()).map_err(|_| Error::Worker)?;
-        let mut stage =
-            Stage::open(&self.binary, exercise::LISTENERS).await.map_err(|error| failed(error.into()))?;
+        let mut stage = Stage::open(&self.binary, &self.opencode, exercise::LISTENERS)
+            .await
+            .map_err(|error| failed(error.into()))?;
         let listener = stage.take_listener().ok_or(Error::Worker)?;
         let bases = BTreeMap::from([(base.clone(), sight.clone())]);
         let registry = RecordRegistry::serve(listener, self.origin.clone(), bases)
@@ -79,6 +86,7 @@ impl One {
             () = registry.failed() => Ok((Outcome::Filled, None)),
         };
         let (mut facts, others) = (registry.shutdown().await, outlet.close().await);
+        let others = downloads::without_catalogue(others, &self.opencode);
         // The outside world's failure explains the exercise's.
         if let Some(failure) = facts.failures.pop() {
             return Err(upstream_failure(self.name.clone(), failure));
@@ -106,7 +114,7 @@ impl One {
             return Err(Error::Resolve(error));
         }
         let unreadable = |source| Error::Settle { name: self.name.clone(), source };
-        let left = match exercise::directory(kind) {
+        let left = match exercise::directory(&stage, kind) {
             Some(directory) if outcome == Outcome::Filled => {
                 let resolved = settle::resolved(&stage.sandbox().outside(directory)).map_err(unreadable)?;
                 Left { fills: BTreeSet::new(), resolved }
@@ -121,7 +129,8 @@ impl One {
         let Left { fills, resolved } = left;
         let (name, kind) = (self.name.clone(), self.kind.clone());
         let notes = commands::unrun(&kind, &record, &resolved);
-        let recorded = Recorded { name, kind, record, resolved, fills, others, proof: None, notes };
+        let absent = absent(&record, &resolved);
+        let recorded = Recorded { name, kind, record, absent, resolved, fills, others, proof: None, notes };
         Ok((recorded, verdict))
     }
 
@@ -155,18 +164,8 @@ impl One {
     }
 
     /// Why a package of which nothing may be seen ends the recording.
-    pub(super) fn hidden(&self, package: &PackageName, hidden: &Hidden) -> Error {
-        let (name, package) = (self.name.clone(), package.clone());
-        match (hidden, self.sight.before) {
-            (Hidden::Younger { first }, Some(day)) => {
-                Error::Younger { name, package, day, version: first.0.clone(), time: first.1.clone() }
-            }
-            (Hidden::NoSuchVersion(version), _) => {
-                let what = package.at(version.clone()).to_string();
-                Error::Resolve(resolve::Error::Absent { what, status: 404 })
-            }
-            _ => Error::NoTimes { name, package },
-        }
+    pub(super) fn hidden(&self, package: &PackageName, how: &Hidden) -> Error {
+        hidden(&self.name, self.sight.before, package, how)
     }
 
     /// Where an exercise fails in which something is pinned by hand, that may be the reason.
@@ -185,8 +184,28 @@ impl One {
     }
 }
 
+/// Why a package of which nothing may be seen ends the recording of `name`.
+pub(super) fn hidden(
+    name: &ExerciseName,
+    before: Option<Date>,
+    package: &PackageName,
+    hidden: &Hidden,
+) -> Error {
+    let (name, package) = (name.clone(), package.clone());
+    match (hidden, before) {
+        (Hidden::Younger { first }, Some(day)) => {
+            Error::Younger { name, package, day, version: first.0.clone(), time: first.1.clone() }
+        }
+        (Hidden::NoSuchVersion(version), _) => {
+            let what = package.at(version.clone()).to_string();
+            Error::Resolve(resolve::Error::Absent { what, status: 404 })
+        }
+        _ => Error::NoTimes { name, package },
+    }
+}
+
 /// A registry that wants credentials has said nothing about the package: not a fact to record.
-fn forbidden(name: &ExerciseName, record: &BaseRecord, upstream: &Upstream) -> Option<Error> {
+pub(super) fn forbidden(name: &ExerciseName, record: &BaseRecord, upstream: &Upstream) -> Option<Error> {
     record.packuments.iter().find_map(|(package, answer)| match answer {
         Answer::Absent { status: status @ (401 | 403) } => {
             let (name, package) = (name.clone(), package.clone());
@@ -198,7 +217,7 @@ fn forbidden(name: &ExerciseName, record: &BaseRecord, upstream: &Upstream) -> O
 
 /// Where OpenCode failed because the registry does not have what it was asked for by name, that is
 /// the reason to tell.
-fn refused(kind: &ExerciseKind, record: &BaseRecord) -> Option<resolve::Error> {
+pub(super) fn refused(kind: &ExerciseKind, record: &BaseRecord) -> Option<resolve::Error> {
     let (ExerciseKind::Plugin { spec } | ExerciseKind::Provider { spec } | ExerciseKind::Executable { spec }) =
         kind
     else {
@@ -215,7 +234,7 @@ fn refused(kind: &ExerciseKind, record: &BaseRecord) -> Option<resolve::Error> {
     }
 }
 
-fn upstream_failure(name: ExerciseName, failure: Failure) -> Error {
+pub(super) fn upstream_failure(name: ExerciseName, failure: Failure) -> Error {
     let package = match failure.version {
         Some(version) => format!("{}@{version}", failure.package),
         None => failure.package.to_string(),

@@ -29,7 +29,7 @@ pub async fn check(inside: &Inside<'_>, known: &Known) -> Result<Finding, Error>
 
 async fn catalogue(inside: &Inside<'_>, env: &[(String, String)]) -> Result<Catalogue, count::Error> {
     let server = inside.stage.serve(&inside.program, env).await?;
-    let catalogue = count::catalogue(&server).await;
+    let catalogue = count::catalogue(&server, &inside.contents.opencode).await;
     server.stop().await?;
     catalogue
 }

@@ -1,0 +1,75 @@
+// Keeps OpenCode before 1.14 from asking anybody for what an output has, or is not to have.
+//
+// It is loaded before OpenCode (BUN_INSPECT_PRELOAD; bun 1.3.3 in 1.0.152, 1.3.10 in 1.2.27). The bun that OpenCode
+// starts to install packages, and to learn whether there are newer ones, is told of a registry that refuses at once: it
+// could write nothing into the output, and on a network that loses every packet it would be waited for for a minute or
+// more. A variable of OpenCode's own would not do, since what was lent is taken back before that bun is started. What OpenCode
+// asks although it was told not to (the catalogue before 1.0.162, its own releases before it looks whether it may)
+// fails as without a network. It never fails itself: OpenCode starts whatever happens here.
+
+import { createRequire } from "node:module"
+import "./modules.mjs"
+
+const isOn = (name) => ["1", "true"].includes(String(process.env[name] ?? "").toLowerCase())
+
+/** Whether an address is asked against the user's word, or ours. */
+function isUnwanted(address) {
+  if (address === ABOUT.catalogue) return isOn(ABOUT.noCatalogue)
+  return isOn(ABOUT.noUpdate) && ABOUT.releases.some((end) => address.endsWith(end))
+}
+
+/** What a program is started with instead; nothing where it is none of ours. */
+function changed(words, env) {
+  const [program, ...rest] = words
+  if (env?.BUN_BE_BUN === "1" && program === process.execPath) {
+    return { words, env: { ...env, [ABOUT.registryVariable]: ABOUT.nobody } }
+  }
+  // How it was installed, which is only asked for the sake of an update; npm itself looks for a newer npm then.
+  const asked = [program, ...rest].join(" ")
+  if (isOn(ABOUT.noUpdate) && ABOUT.installed.includes(asked)) return { words: ["true"], env }
+}
+
+try {
+  const ask = globalThis.fetch
+  const fetch = function fetch(input) {
+    const unwanted = isUnwanted(String(input?.url ?? input))
+    return unwanted ? Promise.reject(new TypeError("not asked: opencode-cache")) : ask.apply(this, arguments)
+  }
+  globalThis.fetch = Object.assign(fetch, ask)
+} catch {}
+
+try {
+  const start = Bun.spawn
+  Bun.spawn = function spawn(first, second) {
+    let instead
+    try {
+      const together = Array.isArray(first) ? { ...second, cmd: first } : { ...first }
+      instead = changed(together.cmd.map(String), together.env)
+      if (instead) instead = { ...together, cmd: instead.words, env: instead.env }
+    } catch {}
+    return instead ? start.call(this, instead) : start.apply(this, arguments)
+  }
+} catch {}
+
+// The terminal interface has OpenCode itself in a worker, which knows nothing of what was loaded before.
+try {
+  globalThis.Worker = class extends Worker {
+    constructor(file, options) {
+      const own = /parser\.worker|tree-sitter/.test(String(file)) ? [] : [import.meta.path]
+      super(file, { ...options, preload: [options?.preload ?? [], own].flat() })
+    }
+  }
+} catch {}
+
+try {
+  const modules = createRequire(import.meta.url)("node:child_process")
+  const start = modules.spawn
+  modules.spawn = function spawn(file, words, options) {
+    let instead
+    try {
+      instead = Array.isArray(words) ? changed([String(file), ...words], options?.env ?? process.env) : undefined
+    } catch {}
+    if (!instead) return start.apply(this, arguments)
+    return start.call(this, instead.words[0], instead.words.slice(1), { ...options, env: instead.env })
+  }
+} catch {}
