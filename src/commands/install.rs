@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use install::{Here, Place, Request, keys, told};
-use lock::System;
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -39,7 +38,7 @@ pub fn run(args: &Args, workplace: &Workplace) -> Result<ExitCode, Failure> {
     let place = Place::find(args.prefix.as_deref(), &here)?;
     let keys = keys::believed(&args.key, &here)?;
     let request =
-        Request { file: args.bundle.clone(), keys, place, system: System::host(), downgrade: args.downgrade };
+        Request { file: args.bundle.clone(), keys, place, system: Here::system(), downgrade: args.downgrade };
     let installed = install::install(&request)?;
     if args.json {
         workplace.ui().json(&json!({

@@ -4,6 +4,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use lock::System;
+
 use crate::error::{Error, Result};
 
 /// Root's state where the prefix lies outside of a home (File Hierarchy Standard 3.0, 5.8).
@@ -53,6 +55,11 @@ impl Here {
             path: std::env::var_os("PATH").unwrap_or_default(),
             is_root: rustix::process::geteuid().is_root(),
         }
+    }
+
+    /// What this machine is, if it is one that OpenCode knows.
+    pub fn system() -> Option<System> {
+        System::host()
     }
 
     /// Whether a directory is on PATH.
@@ -110,6 +117,22 @@ impl Place {
     pub(crate) fn current(&self) -> PathBuf {
         self.state.join("current")
     }
+}
+
+/// This program's own file. Where nobody mounted `/proc` the kernel still says what it was started as.
+pub fn own_file() -> PathBuf {
+    std::env::current_exe().unwrap_or_else(|_| started_as())
+}
+
+#[cfg(target_os = "linux")]
+fn started_as() -> PathBuf {
+    use std::os::unix::ffi::OsStringExt as _;
+    PathBuf::from(OsString::from_vec(rustix::param::linux_execfn().to_bytes().to_vec()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn started_as() -> PathBuf {
+    std::env::args_os().next().map(PathBuf::from).unwrap_or_default()
 }
 
 #[cfg(test)]

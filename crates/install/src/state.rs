@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use tree::Store;
@@ -18,6 +19,10 @@ pub(crate) const LINK_ASIDE: &str = ".link-";
 
 /// The lock's name.
 const LOCK: &str = "lock";
+
+/// How long another one is waited for: a process that was killed has the lock until the last of its threads is gone.
+const PATIENCE: Duration = Duration::from_secs(1);
+const POLL: Duration = Duration::from_millis(10);
 
 /// The state, held by this process alone.
 #[derive(Debug)]
@@ -64,10 +69,15 @@ impl State {
 /// The lock; again where `uninstall` took the file's name away between opening and locking it.
 fn lock(place: &Place) -> Result<File> {
     let path = place.state.join(LOCK);
+    let since = Instant::now();
     loop {
         let file =
             OpenOptions::new().write(true).create(true).truncate(false).open(&path).at("open", &path)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Err(rustix::io::Errno::WOULDBLOCK) if since.elapsed() < PATIENCE => {
+                std::thread::sleep(POLL);
+                continue;
+            }
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(Error::Busy { path }),
             locked => locked.at("lock", &path)?,
         }

@@ -5,14 +5,10 @@
 
 mod typed;
 
-use std::ffi::OsString;
 use std::io::Write as _;
-use std::os::unix::ffi::OsStringExt as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use install::{Error, Here, Kind, Place, Request, keys, told};
-use lock::System;
 
 use typed::{Typed, Verb};
 
@@ -44,10 +40,10 @@ fn run(typed: Typed) -> Result<(), Error> {
         Verb::Help => say(typed::HELP),
         Verb::Version => say(concat!("opencode-cache-installer ", env!("CARGO_PKG_VERSION"))),
         Verb::Install { bundle, downgrade } => {
-            let file = bundle.unwrap_or_else(own_file);
+            let file = bundle.unwrap_or_else(install::place::own_file);
             let place = place()?;
             let keys = keys::believed(&typed.keys, &here)?;
-            let request = Request { file, keys, place, system: System::host(), downgrade };
+            let request = Request { file, keys, place, system: Here::system(), downgrade };
             let installed = install::install(&request)?;
             say(&installed.to_string());
             if let Some(hint) = told::path_hint(&request.place, &here) {
@@ -64,13 +60,6 @@ fn run(typed: Typed) -> Result<(), Error> {
         Verb::Gc { keep } => say(&install::gc(&place()?, keep)?.to_string()),
     }
     Ok(())
-}
-
-/// This program's own file. Where nobody mounted `/proc` the kernel still says what it was started as.
-fn own_file() -> PathBuf {
-    std::env::current_exe().unwrap_or_else(|_| {
-        PathBuf::from(OsString::from_vec(rustix::param::linux_execfn().to_bytes().to_vec()))
-    })
 }
 
 /// Data, to stdout. A closed pipe is the reader's choice.

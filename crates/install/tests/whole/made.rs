@@ -33,8 +33,14 @@ impl Machine {
     pub fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
-        let place = Place { prefix: path("prefix"), state: path("state"), is_shared: false };
+        let place = Place { prefix: path("prefix"), state: path("state/opencode-cache"), is_shared: false };
         Self { directory, place }
+    }
+
+    /// The home of whoever installs: root too has its state there for a prefix that lies in it.
+    #[allow(dead_code, reason = "each test program uses a part of this")]
+    pub fn home(&self) -> PathBuf {
+        self.directory.path().to_path_buf()
     }
 
     /// Where trees are that bundles are made of.

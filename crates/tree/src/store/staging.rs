@@ -41,7 +41,11 @@ impl Staging {
     pub(super) fn begin(store: &Path) -> Result<Self> {
         let lock = Lock::new(store)?;
         let path = lock.guarded();
-        DirBuilder::new().mode(0o755).create(&path).at("create", &path)?;
+        let made = DirBuilder::new().mode(0o755).create(&path).at("create", &path);
+        if made.is_err() {
+            lock.remove();
+        }
+        made?;
         Ok(Self { store: store.to_path_buf(), path, lock })
     }
 
