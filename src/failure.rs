@@ -76,6 +76,13 @@ impl Failure {
     }
 }
 
+impl From<report::Error> for Failure {
+    fn from(error: report::Error) -> Self {
+        let kind = if error.is_input() { Kind::Input } else { Kind::Outside };
+        Self { kind, code: error.code().into(), lines: lines(&error), hint: error.hint() }
+    }
+}
+
 impl From<builder::Error> for Failure {
     fn from(error: builder::Error) -> Self {
         Self {

@@ -49,6 +49,7 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         )
         .hint("run `opencode-cache lock`"));
     }
+    builder::licences::check(&wishes.manifest.licences, &lock).map_err(builder::Error::from)?;
     builder::catalogue::provide(&lock, place.lock_path(), &place.vendor()?)
         .await
         .map_err(builder::Error::from)?;

@@ -158,9 +158,13 @@ async fn recheck(
 
 /// Whether the lock has just what the manifest asks for. Asks no network.
 fn check(wishes: &builder::Wishes, old: Option<&lock::Lock>, place: &Workplace) -> Result<ExitCode, Failure> {
-    let reasons = match old {
+    let reasons: Vec<String> = match old {
         None => vec!["there is no lock".to_owned()],
-        Some(old) => wishes.missing_from(old),
+        Some(old) => {
+            let refused = builder::licences::check(&wishes.manifest.licences, old).err();
+            let refused = refused.map(|error| error.to_string());
+            wishes.missing_from(old).into_iter().chain(refused).collect()
+        }
     };
     for reason in &reasons {
         place.ui().data(reason);

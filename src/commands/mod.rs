@@ -17,6 +17,7 @@ pub mod lock;
 pub mod manual;
 pub mod rollback;
 pub mod uninstall;
+pub mod sbom;
 pub mod update;
 mod update_told;
 pub mod verify;

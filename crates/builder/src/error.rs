@@ -1,7 +1,7 @@
 //! One error for whoever calls this crate: kind, stable code, hint; the cause is in `source()`.
 
 use crate::{
-    binary, bundles, capture, catalogue, contents, derivation, emit, exercise, export, fetch, lockfile, plan,
+    binary, bundles, capture, catalogue, contents, derivation, emit, exercise, export, fetch, licences, lockfile, plan,
     programs, record, registry, resolve, update, verify,
 };
 
@@ -71,6 +71,9 @@ pub enum Error {
     /// Bundling.
     #[error(transparent)]
     Bundles(#[from] bundles::Error),
+    /// Terms that the manifest refuses.
+    #[error(transparent)]
+    Licences(#[from] licences::Error),
     /// A step of a Nix derivation.
     #[error(transparent)]
     Derivation(#[from] derivation::Error),
@@ -96,6 +99,7 @@ impl Error {
             Self::Update(error) => error.code(),
             Self::Export(error) => error.code(),
             Self::Bundles(error) => error.code(),
+            Self::Licences(error) => error.code(),
             Self::Derivation(error) => error.code(),
         }
     }
@@ -119,6 +123,7 @@ impl Error {
             Self::Update(error) => error.hint(),
             Self::Export(error) => error.hint(),
             Self::Bundles(error) => error.hint(),
+            Self::Licences(error) => error.hint(),
             Self::Derivation(error) => error.hint(),
         }
     }
@@ -129,10 +134,13 @@ impl Error {
             _ if self.code().starts_with("bug-") => Kind::Bug,
             Self::Plan(_)
             | Self::Lock(lockfile::Error::Missing { .. } | lockfile::Error::Malformed { .. }) => Kind::Input,
-            Self::Lock(lockfile::Error::Unreadable { .. }) | Self::Contents(_) => Kind::Input,
+            Self::Lock(lockfile::Error::Unreadable { .. }) | Self::Contents(_) | Self::Licences(_) => {
+                Kind::Input
+            }
             Self::Record(record::Error::Resolve(error)) if error.is_input() => Kind::Input,
             Self::Record(
                 record::Error::Provider(_)
+                | record::Error::Licences(_)
                 | record::Error::PinConflict { .. }
                 | record::Error::Pinned { .. }
                 | record::Error::Younger { .. }

@@ -40,6 +40,7 @@ mod grammars;
 mod in_binary;
 pub mod inspect;
 pub mod layout;
+pub mod licences;
 pub mod lockfile;
 mod modules;
 mod names;

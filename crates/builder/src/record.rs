@@ -33,7 +33,7 @@ use crate::registry::Registry;
 use crate::releases::{Parts, Releases};
 use crate::signatures::Judge;
 use crate::{
-    binary, catalogue, count, debian, downloads, fetch, parallel, pins, programs, releases, resolve, variants,
+    binary, catalogue, count, debian, downloads, fetch, licences, parallel, pins, programs, releases, resolve, variants,
 };
 
 pub use error::Error;
@@ -90,6 +90,7 @@ impl Recording<'_> {
         judge.unchanged(&lock);
         judge.notes().for_each(|note| self.progress.event(Event::Note(note)));
         judge.finish(&mut lock)?;
+        licences::check(&self.wishes.manifest.licences, &lock)?;
         lock.retain_referenced();
         Ok(lock)
     }

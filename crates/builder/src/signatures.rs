@@ -22,6 +22,7 @@ use tokio::task::JoinSet;
 use crate::resolve;
 
 pub use recheck::{Finding, Recheck, Report};
+pub(crate) use refusal::some;
 pub use refusal::{Error, Reason, Refusal};
 
 /// Questions that are under way at once: what a registry takes from one client without complaint.

@@ -21,6 +21,7 @@ pub mod date;
 pub mod debian;
 pub mod diff;
 pub mod instant;
+pub mod licence;
 pub mod lockfile;
 pub mod manifest;
 pub mod package;
@@ -40,6 +41,7 @@ pub use debian::{DebianName, DebianPackage, DebianVersion, PoolPath};
 pub use diff::{About, Diff, Fact, Row, compare, diff, facts};
 pub use https_url::{Error as HttpsUrlError, HttpsUrl};
 pub use instant::Instant;
+pub use licence::{Denied, Licence, LicenceKind, LicencePolicy};
 pub use lockfile::{
     Archive, Artifact, ArtifactSource, Catalogue, Download, Exercise, ExerciseKind, ExerciseName, Field,
     Fill, FillRoot, Known, Lock, Package, PackageManifest, Pin, Proof, Reach, manifest_fields,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lock::{Date, ExerciseName, Lock, PackageName, Version};
 
-use crate::{binary, by_name, count, debian, exercise, fetch, programs, resolve, settle, signatures};
+use crate::{binary, by_name, count, debian, exercise, fetch, licences, programs, resolve, settle, signatures};
 
 /// Why nothing was recorded.
 #[derive(Debug, thiserror::Error)]
@@ -156,6 +156,9 @@ pub enum Error {
     /// What the registry states is not believed.
     #[error(transparent)]
     Trust(#[from] signatures::Error),
+    /// Terms that the manifest refuses.
+    #[error(transparent)]
+    Licences(#[from] licences::Error),
     /// The models could not be counted.
     #[error("count the models")]
     Count(#[from] count::Error),
@@ -204,6 +207,7 @@ impl Error {
             Self::Release { .. } => "release-unreadable",
             Self::Program(error) => error.code(),
             Self::Trust(error) => error.code(),
+            Self::Licences(error) => error.code(),
             Self::Count(error) => error.code(),
             Self::Worker => "bug-worker",
         }
@@ -225,6 +229,7 @@ impl Error {
             Self::Provider(error) => error.hint(),
             Self::Program(error) => error.hint(),
             Self::Trust(error) => error.hint(),
+            Self::Licences(error) => error.hint(),
             Self::Count(error) => error.hint(),
             Self::Pinned { .. } => {
                 Some("the pinned version may be outside the range that a package wants: take the pin out of [packages], or let go of what is frozen".into())

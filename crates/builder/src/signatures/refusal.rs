@@ -204,7 +204,7 @@ impl Reason {
 }
 
 /// The first few of a list, and how many more there are.
-pub(super) fn some(items: &[String]) -> String {
+pub(crate) fn some(items: &[String]) -> String {
     let first = items.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
     match items.len().saturating_sub(NAMED) {
         0 => first,

@@ -1,6 +1,8 @@
 //! What can be wrong with a manifest's text. Owns the problems, their codes and hints; never prints one.
 
-use crate::{date, package, position::Position, rel_path, repository, signature, spec, system, version};
+use crate::{
+    date, licence, package, position::Position, rel_path, repository, signature, spec, system, version,
+};
 
 /// A problem and its place. Displayed as `line:column: problem`, so that a path and a colon make it an address that
 /// editors follow.
@@ -171,6 +173,12 @@ pub enum Problem {
         /// What is wrong with it.
         source: signature::Error,
     },
+    /// An item of `[licences]` `deny` that names no licence.
+    #[error("`licences.deny` cannot have this")]
+    Licence {
+        /// What is wrong with it.
+        source: licence::DeniedError,
+    },
     /// A key whose name is a fingerprint, and another key's.
     #[error("`{key}` names the key {named}, and the key that stands there is {found}")]
     OtherKey {
@@ -251,6 +259,7 @@ impl Problem {
             | Problem::File { .. }
             | Problem::ExerciseName { .. }
             | Problem::Trust { .. }
+            | Problem::Licence { .. }
             | Problem::OtherKey { .. }
             | Problem::Empty { .. }
             | Problem::Argument { .. }
@@ -275,6 +284,10 @@ impl Problem {
             Problem::Trust { source: signature::Error::PublicKey, .. } => {
                 Some("write it as the registry's owner publishes it, one line of base64".into())
             }
+            Problem::Licence { .. } => Some(
+                "name SPDX ids (\"GPL-3.0-only\", or \"GPL-*\" for all that begin so), \"unknown\", \"missing\" or \"UNLICENSED\""
+                    .into(),
+            ),
             Problem::OtherKey { .. } => Some(
                 "compare both with what the registry's owner publishes, by another way than the registry itself".into(),
             ),

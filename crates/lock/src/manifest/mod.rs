@@ -4,6 +4,7 @@
 mod commands;
 mod edit;
 mod error;
+mod licences;
 mod read;
 mod trust;
 
@@ -16,8 +17,8 @@ pub use edit::Edit;
 pub use error::{Error, Problem};
 
 use crate::{
-    command::Command, date::Date, package::PackageName, repository::Repository, signature::Trust, spec::Spec,
-    system::System, version::Version,
+    command::Command, date::Date, licence::LicencePolicy, package::PackageName, repository::Repository,
+    signature::Trust, spec::Spec, system::System, version::Version,
 };
 
 /// Largest manifest text that is read, in bytes: 1 MiB. It is written by a person.
@@ -69,6 +70,8 @@ pub struct Manifest {
     pub exercises: BTreeMap<String, Command>,
     /// `[trust]`: what is wanted of registries' signatures.
     pub trust: Trust,
+    /// `[licences]`: under which terms nothing may be brought along.
+    pub licences: LicencePolicy,
 }
 
 /// Packages whose programs are started by command.

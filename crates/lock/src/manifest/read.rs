@@ -16,7 +16,7 @@ use crate::{
     command::is_id,
     date::Date,
     manifest::{
-        Commands, Error, Libraries, MAX_BYTES, Manifest, Problem, Profile, Ripgrep, Source, Wanted, commands,
+        Commands, Error, Libraries, MAX_BYTES, Manifest, Problem, Profile, Ripgrep, Source, Wanted, commands, licences,
         trust,
     },
     nearest::nearest,
@@ -58,6 +58,7 @@ const KEYS: &[&str] = &[
     "grammars",
     "exercises",
     "trust",
+    "licences",
 ];
 
 pub(super) fn parse(text: &str) -> Result<Manifest, Error> {
@@ -125,6 +126,9 @@ fn read(table: &DeTable<'_>) -> Outcome<Manifest> {
     }
     if let Some(value) = table.get("trust") {
         manifest.trust = trust::trust(value)?;
+    }
+    if let Some(value) = table.get("licences") {
+        manifest.licences = licences::licences(value)?;
     }
     Ok(manifest)
 }

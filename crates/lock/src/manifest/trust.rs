@@ -60,7 +60,7 @@ fn attestations(value: &Value<'_>) -> Outcome<AttestationPolicy> {
     }
 }
 
-fn patterns(value: &Value<'_>, key: &'static str) -> Outcome<Vec<PackagePattern>> {
+pub(super) fn patterns(value: &Value<'_>, key: &'static str) -> Outcome<Vec<PackagePattern>> {
     let mut patterns = Vec::new();
     for (at, text) in strings(value, key)? {
         let pattern: PackagePattern = text.parse().or_else(malformed(at, key))?;

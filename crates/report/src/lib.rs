@@ -1,0 +1,39 @@
+//! What an output or a bundle holds, for those who have to approve it: as an SBOM for programs, as a page for people. All of it is told
+//! from the bytes: a package is what lies there with a `package.json`, and every file belongs to one component. A lock adds what bytes
+//! cannot say: hashes of archives, signatures, hosts.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`source`] | the bytes: a directory or a bundle, as names, sizes, hashes, and the few texts that are read |
+//! | [`inventory`], `collect`, `graph` | components, where they lie, who brought them, what needs what |
+//! | [`cyclonedx`], [`spdx`] | the two forms of an SBOM |
+//! | [`check`] | whether an SBOM says what the bytes say |
+//! | [`licences`] | a summary of the terms, what a manifest refuses, the licences' texts |
+//! | `papers` | what goes along with an output: both SBOMs, the texts |
+//!
+//! Invariants: nothing is run, no network, no clock, no randomness, nothing printed: the same bytes and the same lock give the same
+//! text. What packages say of themselves is hostile: it is bounded, and stands in a text only escaped.
+
+pub mod check;
+mod collect;
+pub mod cyclonedx;
+mod error;
+mod graph;
+pub mod inventory;
+pub mod licences;
+mod papers;
+pub mod source;
+pub mod spdx;
+
+use std::path::Path;
+
+pub use collect::collect;
+pub use error::Error;
+pub use inventory::{Component, Inventory, Kind, Place};
+pub use papers::papers;
+pub use source::Source;
+
+/// Writes a report: aside, flushed, renamed.
+pub fn write(path: &Path, text: &str) -> Result<(), Error> {
+    Ok(tree::atomic::write_file(path, text.as_bytes(), 0o644)?)
+}
