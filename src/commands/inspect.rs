@@ -1,13 +1,17 @@
 //! `inspect`: what is in an output, how big, and why.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use builder::Beside;
+use builder::difference::Side;
 use builder::inspect::{self, Inspection};
 
+use lock::{Diff, System};
+use report::{Page, Proof};
+
 use super::inspect_plan;
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 use crate::ui;
 use crate::workplace::Workplace;
 
@@ -27,6 +31,18 @@ pub struct Args {
     /// A provider beside those of the manifest; may be repeated.
     #[arg(long, value_name = "ID", requires = "plan")]
     provider: Vec<lock::Spec>,
+    /// Write a page to look at here: what is inside, by size, licence, signature, and what brought it. It loads nothing.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["plan", "json"])]
+    html: Option<PathBuf>,
+    /// With --html: what changed since this lock or output.
+    #[arg(long, value_name = "OLD", requires = "html")]
+    against: Option<PathBuf>,
+    /// With --html: what `verify --json` printed for this output.
+    #[arg(long, value_name = "FILE", requires = "html")]
+    proof: Option<PathBuf>,
+    /// With --html, of a bundle for several systems: the one that is meant [default: this machine's].
+    #[arg(long, value_name = "SYSTEM", requires = "html")]
+    system: Option<System>,
     /// Print it as JSON.
     #[arg(long)]
     json: bool,
@@ -38,6 +54,9 @@ pub fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         let beside = Beside { configs: args.config, providers: args.provider };
         return inspect_plan::run(&beside, args.json, place);
     }
+    if let Some(page) = &args.html {
+        return write_page(page, &args, place);
+    }
     let inspection = inspect::run(&args.output)?;
     if args.json {
         place.ui().json(&ui::to_json(&inspection)?);
@@ -45,6 +64,36 @@ pub fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         place.ui().data(&render(&inspection));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The page, and where it lies now.
+fn write_page(page: &Path, args: &Args, place: &Workplace) -> Result<ExitCode, Failure> {
+    let (_, inventory) = super::sbom::inventory(&args.output, args.system, place)?;
+    let changes = args.against.as_ref().map(|old| since(old, args, place)).transpose()?;
+    let proof = args.proof.as_ref().map(|path| Proof::read(path, &inventory)).transpose()?;
+    let name = args.against.as_ref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy());
+    let told = Page { changes: name.as_deref().zip(changes.as_ref()), proof: proof.as_ref() };
+    report::write(page, &told.render(&inventory))?;
+    place.ui().talk(&format!("{}: open it in a browser", page.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What changed since `old`: since a lock to the one in use, since an output to this one.
+fn since(old: &Path, args: &Args, place: &Workplace) -> Result<Diff, Failure> {
+    let before = Side::read(old)?;
+    let now = match before {
+        Side::Lock(_) => Side::read(place.lock_path())?,
+        Side::Output(_) => Side::read(&args.output)?,
+    };
+    before.diff(&now).ok_or_else(|| {
+        let message = format!(
+            "compare {} with {}: one is a lock and the other an output",
+            old.display(),
+            args.output.display()
+        );
+        Failure::new(Kind::Input, "diff-unlike", message)
+            .hint("name a lock; of a bundle only locks can be compared")
+    })
 }
 
 fn render(inspection: &Inspection) -> String {

@@ -1,8 +1,8 @@
 //! One error for whoever calls this crate: kind, stable code, hint; the cause is in `source()`.
 
 use crate::{
-    binary, bundles, capture, catalogue, contents, derivation, emit, exercise, export, fetch, licences, lockfile, plan,
-    programs, record, registry, resolve, update, verify,
+    binary, bundles, capture, catalogue, contents, derivation, emit, exercise, export, fetch, licences,
+    lockfile, plan, programs, record, registry, resolve, update, verify,
 };
 
 /// What went wrong, seen from the outside.

@@ -33,7 +33,8 @@ use crate::registry::Registry;
 use crate::releases::{Parts, Releases};
 use crate::signatures::Judge;
 use crate::{
-    binary, catalogue, count, debian, downloads, fetch, licences, parallel, pins, programs, releases, resolve, variants,
+    binary, catalogue, count, debian, downloads, fetch, licences, parallel, pins, programs, releases,
+    resolve, variants,
 };
 
 pub use error::Error;

@@ -85,6 +85,12 @@ fn compare(said: &All, is: &All) -> BTreeSet<Finding> {
                 format!("{} instead of {}", or_none(&after.licence), or_none(&before.licence)),
             );
         }
+        // What lies nowhere by itself is there or not.
+        match (before, after) {
+            (Some(told), None) if told.places.is_empty() => found(Change::Missing, name, "", String::new()),
+            (None, Some(told)) if told.places.is_empty() => found(Change::Added, name, "", String::new()),
+            _ => {}
+        }
         let (before, after) = (before.unwrap_or(&none), after.unwrap_or(&none));
         for (path, hash) in &before.places {
             match after.places.get(path) {

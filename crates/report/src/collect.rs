@@ -19,6 +19,9 @@ const LONGEST: usize = 250;
 const OPENCODE: &str = "MIT";
 /// What ripgrep's own manifest declares (14.1.1 and 15.1.0).
 const RIPGREP: &str = "Unlicense OR MIT";
+/// What the copyright files of these packages of Debian's say of the libraries in them (bookworm).
+const GNU: [(&str, &str); 2] =
+    [("libc", "LGPL-2.1-or-later"), ("", "GPL-3.0-or-later WITH GCC-exception-3.1")];
 /// This program's.
 const LAUNCHER: &str = env!("CARGO_PKG_LICENSE");
 
@@ -159,12 +162,31 @@ fn owner(
     {
         return of(Kind::Program, &program.path, name);
     }
+    if let Some(below) = path.strip_prefix(LIBRARIES).filter(|_| !contents.libraries.is_empty()) {
+        return of(Kind::Library, LIBRARIES.trim_end_matches('/'), debian(below, contents));
+    }
     // The longest, where one lies in another.
     let within = exercises.iter().filter(|(_, exercise)| is_below(path, &exercise.path));
     if let Some((name, exercise)) = within.max_by_key(|(_, exercise)| exercise.path.len()) {
         return of(Kind::Files, &exercise.path, &format!("files of {name}"));
     }
     of(Kind::Launcher, "", "opencode-cache")
+}
+
+/// Where the libraries of the C library lie, which are Debian's.
+const LIBRARIES: &str = "lib/opencode/libc/";
+
+/// The package of Debian's that a library is from; the copyright files lie in directories that say so.
+fn debian<'c>(below: &'c str, contents: &'c Contents) -> &'c str {
+    let documented = below.strip_prefix("doc/").and_then(|rest| rest.split('/').next());
+    let library = ["libgcc_s", "libstdc++"].into_iter().find(|start| below.starts_with(start));
+    let start = match library {
+        Some("libgcc_s") => "libgcc",
+        Some(start) => start,
+        None => "libc6",
+    };
+    let found = contents.libraries.keys().find(|name| name.starts_with(start)).map(String::as_str);
+    documented.or(found).unwrap_or("libc6")
 }
 
 impl Held {
@@ -239,7 +261,25 @@ fn describe(owner: &Owner, source: &Source, contents: &Contents, lock: Option<&L
         Kind::Catalogue => {
             component.version = contents.catalogue.as_ref().and_then(|catalogue| catalogue.newest.clone());
         }
-        Kind::Library | Kind::Files => {}
+        Kind::Library => {
+            component.version = contents.libraries.get(&owner.name).cloned();
+            let gnu = GNU.iter().find(|(start, _)| owner.name.starts_with(start));
+            component.licence = gnu.map_or(Licence::Missing, |(_, licence)| Licence::of_text(licence));
+            let encode = |text: &str| text.replace('+', "%2B").replace(':', "%3A").replace('~', "%7E");
+            let version = component.version.as_deref().map(encode);
+            component.purl =
+                version.map(|version| format!("pkg:deb/debian/{}@{version}", encode(&owner.name)));
+            let locked = lock.and_then(|lock| lock.libraries.get(&contents.system));
+            let package =
+                locked.and_then(|packages| packages.iter().find(|(name, _)| name.as_str() == owner.name));
+            component.archive = package.map(|(_, package)| package.integrity.clone());
+            let texts = source
+                .texts
+                .keys()
+                .filter(|path| path.starts_with(&format!("{LIBRARIES}doc/{}/", owner.name)));
+            component.texts = texts.cloned().collect();
+        }
+        Kind::Files => {}
     }
     if let Some(version) = &component.version {
         component.id = format!("{}@{version}", component.id);

@@ -52,6 +52,14 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A report of `verify` that is none, or of something else.
+    #[error("read {}: {reason}", path.display())]
+    Proof {
+        /// The report.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
 }
 
 impl Error {
@@ -65,6 +73,7 @@ impl Error {
             Self::System { .. } => "report-system",
             Self::Contents { .. } => "output-malformed",
             Self::Sbom { .. } => "sbom-malformed",
+            Self::Proof { .. } => "proof-malformed",
         }
     }
 
@@ -81,6 +90,9 @@ impl Error {
             Self::Sbom { .. } => Some(
                 "name an SBOM that `opencode-cache sbom` wrote: others do not say where things lie".into(),
             ),
+            Self::Proof { .. } => {
+                Some("name what `opencode-cache verify --json` printed for this output".into())
+            }
             _ => None,
         }
     }

@@ -9,6 +9,7 @@
 //! | [`cyclonedx`], [`spdx`] | the two forms of an SBOM |
 //! | [`check`] | whether an SBOM says what the bytes say |
 //! | [`licences`] | a summary of the terms, what a manifest refuses, the licences' texts |
+//! | [`page`] | one page of HTML, with its scripts and its style |
 //! | `papers` | what goes along with an output: both SBOMs, the texts |
 //!
 //! Invariants: nothing is run, no network, no clock, no randomness, nothing printed: the same bytes and the same lock give the same
@@ -21,6 +22,7 @@ mod error;
 mod graph;
 pub mod inventory;
 pub mod licences;
+pub mod page;
 mod papers;
 pub mod source;
 pub mod spdx;
@@ -30,6 +32,7 @@ use std::path::Path;
 pub use collect::collect;
 pub use error::Error;
 pub use inventory::{Component, Inventory, Kind, Place};
+pub use page::{Page, Proof};
 pub use papers::papers;
 pub use source::Source;
 

@@ -142,7 +142,8 @@ fn wanted(listing: &Listing) -> BTreeSet<String> {
         let bound = if path == builder::layout::CONTENTS { MAX_CONTENTS } else { MAX_TEXT };
         let is_wanted = path == builder::layout::CONTENTS
             || (name == "package.json" && (is_package(directory) || !directory.contains("node_modules")))
-            || (is_licence(name) && is_package(directory));
+            || (is_licence(name)
+                && (is_package(directory) || directory.starts_with("lib/opencode/libc/doc/")));
         if is_wanted && size <= bound.min(left) {
             left -= size;
             wanted.insert(path.to_owned());

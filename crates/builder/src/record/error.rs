@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use lock::{Date, ExerciseName, Lock, PackageName, Version};
 
-use crate::{binary, by_name, count, debian, exercise, fetch, licences, programs, resolve, settle, signatures};
+use crate::{
+    binary, by_name, count, debian, exercise, fetch, licences, programs, resolve, settle, signatures,
+};
 
 /// Why nothing was recorded.
 #[derive(Debug, thiserror::Error)]

@@ -16,8 +16,8 @@ use crate::{
     command::is_id,
     date::Date,
     manifest::{
-        Commands, Error, Libraries, MAX_BYTES, Manifest, Problem, Profile, Ripgrep, Source, Wanted, commands, licences,
-        trust,
+        Commands, Error, Libraries, MAX_BYTES, Manifest, Problem, Profile, Ripgrep, Source, Wanted, commands,
+        licences, trust,
     },
     nearest::nearest,
     package::PackageName,
