@@ -72,6 +72,7 @@ enum Verb {
     List(commands::list::Args),
     Uninstall(commands::uninstall::Args),
     Gc(commands::gc::Args),
+    Key(commands::key::Args),
     Versions(commands::versions::Args),
     Completions(commands::completions::Args),
     #[command(hide = true)]
@@ -125,6 +126,7 @@ impl Cli {
                 Verb::List(args) => commands::list::run(&args, &place),
                 Verb::Uninstall(args) => commands::uninstall::run(&args, &place),
                 Verb::Gc(args) => commands::gc::run(&args, &place),
+                Verb::Key(args) => commands::key::run(args, &place),
                 Verb::Versions(args) => commands::versions::run(args, &place).await,
                 Verb::Completions(args) => commands::completions::run(&args, &place),
                 Verb::Manual(args) => commands::manual::run(&args, &place),

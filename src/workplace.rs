@@ -75,6 +75,12 @@ impl Workplace {
         Ok(directory("XDG_STATE_HOME", ".local/state")?.join("opencode-cache"))
     }
 
+    /// The stores that may have trees of ours: what `build` made, of which the first is, and what `install` did.
+    pub fn stores(&self) -> Result<Vec<PathBuf>, Failure> {
+        let state = self.state()?;
+        Ok(vec![state.join("store"), state.join("installed")])
+    }
+
     /// Which of the hosts that locking and fetching need are reached, as the doctor sees it. `opencode` is the version in use.
     pub async fn reach(&self, opencode: Option<&str>) -> doctor::Check {
         let trouble = |error: builder::Error| {

@@ -12,6 +12,7 @@ pub mod in_derivation;
 pub mod inspect;
 mod inspect_plan;
 pub mod install;
+pub mod key;
 pub mod list;
 pub mod lock;
 pub mod manual;

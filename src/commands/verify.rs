@@ -4,18 +4,20 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
 
-use builder::export::PublicKey;
-use builder::verify::{self, CacheReport, CacheRequest, Check, Outside, Report, Request};
+use builder::bundles;
+use builder::verify::{
+    self, BundleReport, BundleRequest, CacheReport, CacheRequest, Check, Outside, Report, Request,
+};
 
 use crate::failure::Failure;
 use crate::ui;
 use crate::workplace::Workplace;
 
 /// Hash an output again, then run OpenCode on it with no network at all and count every attempt
-/// to leave. Exit 1 when anything is wrong. A Nix binary cache is looked through first, then each output in it is run.
+/// to leave. Exit 1 when anything is wrong. Of a bundle and of a Nix binary cache, all bytes come first, then each output in it is run.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The output or a link to it, or the directory of a binary cache.
+    /// The output or a link to it, a bundle, or the directory of a binary cache.
     #[arg(default_value = "result")]
     output: PathBuf,
     /// The user's own opencode.json, run beside what was captured; may be repeated.
@@ -29,9 +31,14 @@ pub struct Args {
     /// repeated. A name, or ADDRESS:PORT.
     #[arg(long, value_name = "HOST")]
     allow: Vec<String>,
-    /// Of a binary cache: who signed with this key is believed; may be repeated. NAME:BASE64, as Nix writes it.
-    #[arg(long, value_name = "KEY")]
-    public_key: Vec<PublicKey>,
+    /// Of a bundle or a binary cache: who signed with this key is believed; may be repeated. A file, or NAME:BASE64, as Nix
+    /// writes it, or what `minisign -P` takes. Default, for bundles: ~/.config/opencode-cache/keys/*.pub and
+    /// /etc/opencode-cache/keys/*.pub.
+    #[arg(long, visible_alias = "key", value_name = "KEY")]
+    public_key: Vec<String>,
+    /// Compare hashes and signatures, and do not run OpenCode.
+    #[arg(long)]
+    hashes_only: bool,
     /// What `install` put below this directory: its trees and links are looked at, then the active output is run.
     #[arg(long, value_name = "DIR", conflicts_with = "output")]
     prefix: Option<PathBuf>,
@@ -48,13 +55,17 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         configs: args.config,
         networks,
         allowed: args.allow,
+        hashes_only: args.hashes_only,
         progress: place.progress(),
     };
     if let Some(prefix) = &args.prefix {
         return super::verify_installed::run(prefix, request, args.json, place).await;
     }
     if verify::is_cache(&request.output) {
-        return run_cache(args.public_key, request, args.json, place).await;
+        return run_cache(&args.public_key, request, args.json, place).await;
+    }
+    if verify::is_bundle(&request.output) {
+        return run_bundle(&args.public_key, request, args.json, place).await;
     }
     let report = verify::run(request).await.map_err(builder::Error::from)?;
     if args.json {
@@ -70,12 +81,15 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
 
 /// Of a binary cache.
 async fn run_cache(
-    keys: Vec<PublicKey>,
+    keys: &[String],
     then: Request,
     json: bool,
     place: &Workplace,
 ) -> Result<ExitCode, Failure> {
     let store = place.state()?.join("store");
+    // A cache has narinfos to be signed, which only Nix's keys do; there are no directories of keys for them.
+    let keys = if keys.is_empty() { Vec::new() } else { believe(keys)? };
+    let keys = keys.into_iter().filter_map(bundles::PublicKey::of_nix).collect();
     let request = CacheRequest { directory: then.output.clone(), keys, store, then };
     let report = verify::run_cache(request).await.map_err(builder::Error::from)?;
     if json {
@@ -86,25 +100,71 @@ async fn run_cache(
     Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
+fn believe(keys: &[String]) -> Result<Vec<bundles::PublicKey>, Failure> {
+    Ok(install::keys::believed(keys, &install::Here::of_process())?)
+}
+
+/// Of a bundle.
+async fn run_bundle(
+    keys: &[String],
+    then: Request,
+    json: bool,
+    place: &Workplace,
+) -> Result<ExitCode, Failure> {
+    let (keys, stores) = (believe(keys)?, place.stores()?);
+    let has_keys = !keys.is_empty();
+    let request = BundleRequest { file: then.output.clone(), keys, stores, then };
+    let report = verify::run_bundle(request).await.map_err(builder::Error::from)?;
+    if json {
+        place.ui().json(&ui::to_json(&report)?);
+    } else {
+        place.ui().data(&render_bundle(&report, has_keys));
+    }
+    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn render_bundle(report: &BundleReport, has_keys: bool) -> String {
+    let mut text = format!("{}: digest {}\n", report.path.display(), report.digest);
+    for problem in &report.problems {
+        text.push_str(&format!("FAIL {} [{}]: {}\n", problem.file, problem.code, problem.text));
+    }
+    if !report.problems.is_empty() {
+        return text;
+    }
+    match &report.signed {
+        Some(key) => text.push_str(&format!("signed by {key}, which is believed\n")),
+        None if has_keys => {}
+        None => text.push_str("nobody is believed here: compare the digest with what `bundle` printed, or name a key with --key\n"),
+    }
+    if !report.unknown.is_empty() {
+        text.push_str(&format!("others that signed, by their own word: {}\n", report.unknown.join(", ")));
+    }
+    for tree in &report.trees {
+        text.push_str(&format!(
+            "{} {} {}: {}, as it should be\n",
+            tree.system,
+            tree.role,
+            tree.name,
+            ui::size(tree.bytes)
+        ));
+    }
+    report.outputs.iter().for_each(|output| text.push_str(&render_output(output)));
+    text
+}
+
+fn render_output(output: &verify::Output) -> String {
+    match (&output.report, &output.not_run) {
+        (Some(report), _) => format!("{}, taken out to be run:\n{}", output.path, render(report)),
+        (None, why) => format!("{} was not run: {}\n", output.path, why.as_deref().unwrap_or_default()),
+    }
+}
+
 fn render_cache(report: &CacheReport) -> String {
     let mut text = format!("{}: {} paths are right\n", report.path.display(), report.paths);
     for problem in &report.problems {
         text.push_str(&format!("FAIL {} [{}]: {}\n", problem.file, problem.code, problem.text));
     }
-    for output in &report.outputs {
-        match (&output.report, &output.not_run) {
-            (Some(report), _) => {
-                text.push_str(&format!("{}, taken out to be run:\n{}", output.path, render(report)))
-            }
-            (None, why) => {
-                text.push_str(&format!(
-                    "{} was not run: {}\n",
-                    output.path,
-                    why.as_deref().unwrap_or_default()
-                ));
-            }
-        }
-    }
+    report.outputs.iter().for_each(|output| text.push_str(&render_output(output)));
     text
 }
 

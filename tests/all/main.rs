@@ -6,6 +6,7 @@
 
 mod answers;
 mod bot;
+mod bundle;
 mod by_hand;
 mod catalogue;
 mod commands;
@@ -79,6 +80,7 @@ const fn waiting(name: &'static str, check: fn()) -> Case {
 const MODULES: &[(&str, &[Case])] = &[
     ("answers", answers::CASES),
     ("bot", bot::CASES),
+    ("bundle", bundle::CASES),
     ("by_hand", by_hand::CASES),
     ("grammars", grammars::CASES),
     ("hard_places", hard_places::CASES),

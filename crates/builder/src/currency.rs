@@ -211,6 +211,7 @@ impl Trials<'_> {
             configs: Vec::new(),
             networks: self.networks.clone(),
             allowed: self.allowed.clone(),
+            hashes_only: false,
             progress: self.progress.clone(),
         };
         let report = verify::run(request).await.map_err(failed(Verdict::VerifyFailed))?;

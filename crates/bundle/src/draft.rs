@@ -67,6 +67,11 @@ impl Draft {
         Ok(draft)
     }
 
+    /// The trees of its index, for a delta with what they are told as the difference from.
+    pub fn parts(&self) -> &[Part] {
+        &self.index.parts
+    }
+
     pub(crate) fn trees(&self, stub: Option<Sha256>) -> Trees<'_> {
         Trees { index: &self.index, listings: &self.listings, bases: &self.bases, stub }
     }

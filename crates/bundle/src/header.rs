@@ -18,7 +18,7 @@ const TITLE: &str = "opencode-cache bundle ";
 pub(crate) const SKIPPED: [u8; 4] = 0x184D_2A50_u32.to_le_bytes();
 
 /// Of a skipped frame, what comes before its content: number and length.
-pub(crate) const BEFORE: u64 = 8;
+pub const BEFORE: u64 = 8;
 
 /// Bytes of the tar that one frame holds at most: what a thread has to have in memory, twice. Part of what comes out: another number
 /// gives other bundles. Larger ones compress no better where zstd's window (2 MiB at level 3, 8 MiB at level 19) is smaller anyway.

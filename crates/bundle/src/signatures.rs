@@ -127,6 +127,14 @@ impl PublicKey {
         }
     }
 
+    /// The key as Nix has it, where it is one of Nix's.
+    pub fn of_nix(self) -> Option<nixstore::PublicKey> {
+        match self {
+            Self::Nix(key) => Some(key),
+            Self::Minisign(_) => None,
+        }
+    }
+
     /// Whether a signature says that it is of this key.
     fn is_named_in(&self, signature: &Signature) -> bool {
         match (self, signature) {

@@ -49,6 +49,14 @@ pub struct Signature {
 }
 
 impl SecretKey {
+    /// The file of the key of that name and seed, which has to be random; `None` for a name that no key has.
+    pub fn text(name: &str, seed: [u8; 32]) -> Option<String> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&seed).ok()?;
+        let key = [&seed, pair.public_key().as_ref()].concat();
+        let text = format!("{name}:{}", STANDARD.encode(key));
+        text.parse::<Self>().is_ok().then_some(text + "\n")
+    }
+
     /// Reads a key's file, of which the last line may be ended.
     ///
     /// # Errors

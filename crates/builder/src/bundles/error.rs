@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+use lock::System;
+
+use super::keys;
+use super::program::Wrong;
 use crate::contents;
 use crate::error::Kind;
 
@@ -37,6 +41,47 @@ pub enum Error {
         /// The place.
         path: PathBuf,
     },
+    /// A directory that was named with --tool holds no program of ours.
+    #[error("take the program from {}: there is no bin/opencode-cache", path.display())]
+    NoTool {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A program that cannot go with the bundle.
+    #[error("take {} along: {}", path.display(), match wrong {
+        Wrong::Dynamic => "it needs a C library of the machine that it runs on",
+        Wrong::Other => "it is for another system than what it goes with",
+        Wrong::None => "it is no program for any of OpenCode's systems",
+    })]
+    Program {
+        /// The program.
+        path: PathBuf,
+        /// Why it cannot.
+        wrong: Wrong,
+    },
+    /// A delta of several systems.
+    #[error("bundle since {}: the outputs are for several systems, and nobody has all their older ones", path.display())]
+    DeltaSystems {
+        /// What it was to be made against.
+        path: PathBuf,
+    },
+    /// What a delta was to be made against has nothing of the kind.
+    #[error("bundle since {}: it has no output for {system}", path.display())]
+    NoOlder {
+        /// What it was to be made against.
+        path: PathBuf,
+        /// The output's system.
+        system: System,
+    },
+    /// A key of Nix's was to sign beside the file.
+    #[error("sign beside the bundle with {}: only minisign has a form for that", path.display())]
+    Detached {
+        /// The key.
+        path: PathBuf,
+    },
+    /// A key that could not be made.
+    #[error(transparent)]
+    Key(#[from] keys::Error),
     /// A worker ended abnormally.
     #[error("bundle: a worker ended abnormally")]
     Worker,
@@ -51,6 +96,14 @@ impl Error {
             Self::Contents(error) => error.code(),
             Self::MadeByNix { .. } => "bundle-made-by-nix",
             Self::Taken { .. } => "bundle-place-taken",
+            Self::NoTool { .. } => "bundle-no-tool",
+            Self::Program { wrong: Wrong::Dynamic, .. } => "bundle-tool-dynamic",
+            Self::Program { wrong: Wrong::Other, .. } => "bundle-tool-other-system",
+            Self::Program { .. } => "bundle-tool-unknown",
+            Self::DeltaSystems { .. } => "bundle-delta-systems",
+            Self::NoOlder { .. } => "bundle-delta-no-base",
+            Self::Detached { .. } => "bundle-detached-key",
+            Self::Key(error) => error.code(),
             Self::Worker => "bug-worker",
         }
     }
@@ -66,6 +119,13 @@ impl Error {
                     .into(),
             ),
             Self::Taken { .. } => Some("move it away, or name another file with --output".into()),
+            Self::NoTool { .. } | Self::Program { .. } => Some(
+                "name the unpacked archive of a release for each system: those hold static programs; --no-tool takes none".into(),
+            ),
+            Self::DeltaSystems { .. } => Some("make one delta for each system".into()),
+            Self::NoOlder { .. } => Some("name a bundle or an output for that system, or leave out --since".into()),
+            Self::Detached { .. } => Some("leave out --detached: it signs in the file".into()),
+            Self::Key(error) => error.hint(),
             Self::Worker => None,
         }
     }
@@ -76,7 +136,14 @@ impl Error {
             Self::Tree(tree::Error::NotInStore { .. })
             | Self::Contents(_)
             | Self::MadeByNix { .. }
-            | Self::Taken { .. } => Kind::Input,
+            | Self::Taken { .. }
+            | Self::NoTool { .. }
+            | Self::Program { .. }
+            | Self::DeltaSystems { .. }
+            | Self::NoOlder { .. }
+            | Self::Detached { .. }
+            | Self::Key(keys::Error::Exists { .. } | keys::Error::Name { .. }) => Kind::Input,
+            Self::Key(keys::Error::Seed) => Kind::Bug,
             Self::Worker => Kind::Bug,
             _ => Kind::Outside,
         }

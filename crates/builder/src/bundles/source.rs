@@ -1,12 +1,12 @@
 //! A tree that goes into a bundle: where it lies, what it holds, and what the index tells of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use bundle::{Contents as Bytes, Listing, Part, Role, Sha256};
-use lock::RelPath;
-use tree::StorePath;
+use lock::{RelPath, System};
+use tree::{Digest, StorePath};
 
 use super::Error;
 use crate::contents::Contents;
@@ -14,14 +14,16 @@ use crate::contents::Contents;
 /// One tree.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
-    root: PathBuf,
-    listing: Listing,
-    part: Part,
+    pub(super) root: PathBuf,
+    pub(super) listing: Listing,
+    pub(super) part: Part,
+    /// What it is told as the difference from, where it is.
+    pub(super) base: Option<Box<Source>>,
 }
 
 /// All of them, in the order that an index has.
 #[derive(Debug, Clone)]
-pub(super) struct Sources(Vec<Source>);
+pub(super) struct Sources(pub(super) Vec<Source>);
 
 impl Source {
     /// An output of `build`, every byte of which is what its name says.
@@ -39,24 +41,44 @@ impl Source {
             tree::Error::Damaged { path, .. } if tree::store::is_of_nix(&path) => Error::MadeByNix { path },
             error => error.into(),
         })?;
-        let listing = listing?;
-        let text = listing.to_text();
         let facts = [
             ("opencode", contents.opencode.to_string()),
             ("profile", contents.profile),
             ("lock", contents.lock),
         ];
-        let part = Part {
-            system: contents.system,
-            role: Role::Output,
-            digest: stored.digest(),
-            listing: Sha256::of(text.as_bytes()),
-            listing_size: text.len() as u64,
-            size: listing.size(),
-            base: None,
-            facts: BTreeMap::from(facts.map(|(word, value)| (word.to_owned(), value))),
-        };
-        Ok(Self { root, listing, part })
+        let facts = facts.map(|(word, value)| (word.to_owned(), value)).into();
+        Ok(Self::new(root, listing?, contents.system, Role::Output, stored.digest(), facts))
+    }
+
+    /// A tree that is in no store yet.
+    pub(super) fn tree(root: &Path, system: System, role: Role) -> Result<Self, Error> {
+        let digest = Digest::of(&tree::nar_hash(root)?);
+        Ok(Self::new(root.to_path_buf(), listing(root)?, system, role, digest, BTreeMap::new()))
+    }
+
+    /// One that came out of a bundle.
+    pub(super) fn unpacked(root: PathBuf, listing: Listing, part: Part) -> Self {
+        Self { root, listing, part: Part { base: None, ..part }, base: None }
+    }
+
+    fn new(
+        root: PathBuf,
+        listing: Listing,
+        system: System,
+        role: Role,
+        digest: Digest,
+        facts: BTreeMap<String, String>,
+    ) -> Self {
+        let text = listing.to_text();
+        let (hash, listing_size) = (Sha256::of(text.as_bytes()), text.len() as u64);
+        let size = listing.size();
+        let part = Part { system, role, digest, listing: hash, listing_size, size, base: None, facts };
+        Self { root, listing, part, base: None }
+    }
+
+    /// OpenCode's version, of an output.
+    pub(super) fn opencode(&self) -> Option<&str> {
+        self.part.facts.get("opencode").map(String::as_str)
     }
 }
 
@@ -82,23 +104,49 @@ impl Sources {
         self.0.iter().map(|source| source.listing.clone()).collect()
     }
 
-    /// What a bundle of them is called where nobody says: the version and the system, where there is one of each.
+    /// As a delta wants them: which trees the target has, in the same order.
+    pub(super) fn bases(&self) -> Vec<Option<(Digest, Listing)>> {
+        let base = |source: &Source| {
+            let base = source.base.as_ref()?;
+            Some((base.part.digest, base.listing.clone()))
+        };
+        self.0.iter().map(base).collect()
+    }
+
+    /// The systems that there are outputs for.
+    pub(super) fn systems(&self) -> BTreeSet<System> {
+        let outputs = self.0.iter().filter(|source| source.part.role == Role::Output);
+        outputs.map(|source| source.part.system).collect()
+    }
+
+    /// What a bundle of them is called where nobody says: the version and the system, where there is one of each; of a delta the
+    /// older version too.
     pub(super) fn file_name(&self) -> String {
-        let outputs = || self.0.iter().map(|source| &source.part).filter(|part| part.role == Role::Output);
+        let outputs = || self.0.iter().filter(|source| source.part.role == Role::Output);
         let one = |mut words: Vec<String>| {
             words.dedup();
             if words.len() == 1 { words.pop() } else { None }
         };
-        let version = one(outputs().filter_map(|part| part.facts.get("opencode").cloned()).collect());
-        let system = one(outputs().map(|part| part.system.to_string()).collect());
-        let words: Vec<_> = [Some("opencode".to_owned()), version, system].into_iter().flatten().collect();
+        let version = one(outputs().filter_map(|output| output.opencode().map(str::to_owned)).collect());
+        let system = one(outputs().map(|output| output.part.system.to_string()).collect());
+        let base = outputs().find_map(|output| Some(format!("since-{}", output.base.as_ref()?.opencode()?)));
+        let words = [Some("opencode".to_owned()), version, system, base].into_iter().flatten();
+        let words: Vec<_> = words.collect();
         format!("{}.bundle", words.join("-"))
     }
 }
 
 impl Bytes for Sources {
     fn open(&self, part: usize, path: &RelPath) -> tree::Result<Box<dyn Read + '_>> {
-        let root = self.0.get(part).map(|source| source.root.as_path()).unwrap_or(Path::new(""));
-        Ok(Box::new(tree::open_file(&root.join(path.as_str()))?))
+        file(self.0.get(part), path)
     }
+
+    fn open_base(&self, part: usize, path: &RelPath) -> tree::Result<Box<dyn Read + '_>> {
+        file(self.0.get(part).and_then(|source| source.base.as_deref()), path)
+    }
+}
+
+fn file(source: Option<&Source>, path: &RelPath) -> tree::Result<Box<dyn Read>> {
+    let root = source.map(|source| source.root.as_path()).unwrap_or(Path::new(""));
+    Ok(Box::new(tree::open_file(&root.join(path.as_str()))?))
 }

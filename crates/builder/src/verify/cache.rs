@@ -97,7 +97,7 @@ pub async fn run_cache(request: CacheRequest) -> Result<CacheReport, Error> {
         problems: found.problems.into_iter().map(problem).collect(),
         outputs: Vec::new(),
     };
-    if !report.is_good() {
+    if !report.is_good() || then.hashes_only {
         return Ok(report);
     }
     for info in
@@ -129,12 +129,6 @@ async fn output(cache: &Arc<Cache>, store: &Path, info: NarInfo, then: &Request)
         .map_err(|_| Error::Worker)
     });
     taken_out.await??;
-    let request = Request {
-        output: place,
-        configs: then.configs.clone(),
-        networks: then.networks.clone(),
-        allowed: then.allowed.clone(),
-        progress: then.progress.clone(),
-    };
+    let request = Request { output: place, ..then.clone() };
     Ok(Output { path, report: Some(super::run(request).await?), not_run: None })
 }

@@ -8,6 +8,7 @@
 
 mod acp;
 mod attempts;
+mod bundle;
 mod bytes;
 mod cache;
 mod inside;
@@ -37,7 +38,8 @@ use crate::progress::{Progress, timed};
 use crate::{config, stage};
 
 pub use attempts::Attempt;
-pub use cache::{CacheReport, CacheRequest, is_cache, run_cache};
+pub use bundle::{BundleReport, BundleRequest, is_bundle, run_bundle};
+pub use cache::{CacheReport, CacheRequest, Output, is_cache, run_cache};
 pub use outside::Outside;
 use pass::{Pass, Seen, Shared};
 
@@ -46,6 +48,7 @@ use pass::{Pass, Seen, Shared};
 const STALL: Duration = Duration::from_secs(60);
 
 /// What is to be verified.
+#[derive(Clone)]
 pub struct Request {
     /// The output, or a link to it.
     pub output: PathBuf,
@@ -55,6 +58,8 @@ pub struct Request {
     pub networks: Vec<Outside>,
     /// Hosts that may be asked: what a plugin does by itself and can do without. By name, or as `ADDRESS:PORT`.
     pub allowed: Vec<String>,
+    /// Whether hashes are all that is looked at, and OpenCode is not run.
+    pub hashes_only: bool,
     /// Who is told.
     pub progress: Arc<dyn Progress>,
 }
@@ -139,6 +144,14 @@ pub enum Error {
     /// A binary cache could not be looked through.
     #[error(transparent)]
     Cache(#[from] nixstore::Error),
+    /// A bundle is none, or could not be read.
+    #[error("verify {}", path.display())]
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ::bundle::Error,
+    },
     /// OpenCode cannot be run in isolation here.
     #[error("verify: no isolation can be had here: {why}")]
     Isolation {
@@ -163,6 +176,7 @@ impl Error {
             Self::Config(error) => error.code(),
             Self::Tree(error) => error.code(),
             Self::Cache(error) => error.code(),
+            Self::Bundle { source, .. } => source.code(),
             Self::Isolation { .. } => "sandbox-unsupported",
             Self::Stage(error) => error.code(),
             Self::Worker => "bug-worker",
@@ -176,6 +190,7 @@ impl Error {
             Self::Config(error) => error.hint(),
             Self::Tree(error) => error.hint(),
             Self::Cache(error) => error.hint(),
+            Self::Bundle { source, .. } => source.hint(),
             Self::Isolation { hint, .. } => hint.clone(),
             Self::Stage(error) => error.hint(),
             Self::Worker => None,
@@ -187,6 +202,7 @@ impl Error {
         match self {
             Self::Contents(_) | Self::Config(_) | Self::Tree(tree::Error::NotInStore { .. }) => Kind::Input,
             Self::Cache(error) if error.is_input() => Kind::Input,
+            Self::Bundle { source, .. } if source.is_input() => Kind::Input,
             Self::Worker => Kind::Bug,
             _ => Kind::Outside,
         }
@@ -212,7 +228,7 @@ pub async fn run(request: Request) -> Result<Report, Error> {
         not_run: None,
         hosts: Vec::new(),
     };
-    if !report.is_good() {
+    if !report.is_good() || request.hashes_only {
         return Ok(report);
     }
     let contents = Contents::read(stored.path())?;
