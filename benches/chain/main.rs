@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a report is what it is for")]
 
 mod answer;
+mod bundle;
 mod figures;
 mod populate;
 mod relock;
@@ -26,8 +27,12 @@ type Measured = Result<(), Box<dyn Error>>;
 type Part = (&'static str, fn() -> Measured);
 
 /// The parts, in the order of the report.
-const PARTS: [Part; 3] =
-    [("populate", populate::measure), ("relock", relock::measure), ("answer", answer::measure)];
+const PARTS: [Part; 4] = [
+    ("populate", populate::measure),
+    ("relock", relock::measure),
+    ("answer", answer::measure),
+    ("bundle", bundle::measure),
+];
 
 fn main() -> ExitCode {
     sandbox::hidden_main();
