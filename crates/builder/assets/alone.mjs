@@ -51,6 +51,16 @@ try {
   }
 } catch {}
 
+// 1.0.152 asks by a shell of bun's own.
+try {
+  const shell = Bun.$
+  const apply = (run, that, words) => {
+    const unwanted = isOn(ABOUT.noUpdate) && ABOUT.installed.includes(String(words[0]?.[0]))
+    return unwanted ? run`true` : Reflect.apply(run, that, words)
+  }
+  Bun.$ = new Proxy(shell, { apply })
+} catch {}
+
 // The terminal interface has OpenCode itself in a worker, which knows nothing of what was loaded before.
 try {
   globalThis.Worker = class extends Worker {

@@ -2,7 +2,7 @@
 //! [`Screen`]. Nothing is typed: what is to be said is said by arguments.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,7 @@ const KIND: [(&str, &str); 2] = [("TERM", "xterm-256color"), ("COLORTERM", "true
 pub struct Terminal {
     child: Arc<Child>,
     screen: Arc<Mutex<Screen>>,
+    keys: Option<File>,
 }
 
 impl Terminal {
@@ -46,10 +47,13 @@ impl Terminal {
         let started = tokio::task::spawn_blocking(move || sandbox.spawn(&command));
         let mut child = started.await.map_err(|_| Error::Worker)??;
         let screen = Arc::new(Mutex::new(Screen::new(COLUMNS, ROWS)));
-        if let Some(terminal) = child.terminal.take() {
+        let terminal = child.terminal.take();
+        // Without a second handle nothing can be typed, which is seen by what does not happen then.
+        let keys = terminal.as_ref().and_then(|terminal| terminal.try_clone().ok());
+        if let Some(terminal) = terminal {
             follow(terminal, screen.clone());
         }
-        Ok(Self { child: Arc::new(child), screen })
+        Ok(Self { child: Arc::new(child), screen, keys })
     }
 
     /// Waits until what is drawn is as `wanted`; `false` where it never was within `limit`, or
@@ -67,6 +71,11 @@ impl Terminal {
             }
             tokio::time::sleep(LOOK).await;
         }
+    }
+
+    /// Presses Enter. A terminal that takes no more keys is left to who waits for what they do.
+    pub fn enter(&self) -> bool {
+        self.keys.as_ref().is_some_and(|mut keys| keys.write_all(b"\r").is_ok())
     }
 
     /// What stands on the screen.

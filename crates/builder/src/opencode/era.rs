@@ -123,10 +123,20 @@ pub fn minds_no_catalogue(version: &Version) -> bool {
     version.numbers() >= (1, 0, 162)
 }
 
+/// Whether the interface sends the prompt that it is started with: 1.1.65 does, 1.0.61 and 1.0.152 wait for Enter.
+pub fn sends_prompt(version: &Version) -> bool {
+    Era::known(version) > Era::A
+}
+
+/// Whether a server lists the providers of the catalogue: 1.0.152 does, 1.0.61 does not.
+pub fn lists_providers(version: &Version) -> bool {
+    version.numbers() >= (1, 0, 142)
+}
+
 /// Whether a variable with a key makes OpenCode install something, and end where it cannot: 1.0.152 wants
-/// `@aws-sdk/credential-providers` for any of AWS's (1.1.65 has it inside).
+/// `@aws-sdk/credential-providers` for any of AWS's, and so does 1.1.65 (1.2.27 has it inside).
 pub fn key_installs(version: &Version, name: &str) -> bool {
-    Era::known(version) == Era::A && name.starts_with("AWS_")
+    version.numbers() < (1, 2, 27) && name.starts_with("AWS_")
 }
 
 /// Whether a version can be asked for a provider's SDK by this spec. Before 1.14 the whole text is taken for the package's name, so that

@@ -35,6 +35,8 @@ const OTHERS: [Code; 3] = [
 /// The longest that drawing may take. Twice as long as for anything else: the interface draws all the time, and under a busy machine's
 /// other work that alone was seen to take a minute.
 const LIMIT: Duration = STALL.saturating_mul(2);
+/// How often Enter is pressed where the prompt is not sent by itself: as soon as the interface takes keys, once is enough.
+const BETWEEN_KEYS: Duration = Duration::from_secs(2);
 /// Stands below the code, so that it is drawn when all is.
 const END: &str = "the end of the answer";
 
@@ -99,7 +101,19 @@ async fn drawn(inside: &Inside<'_>) -> Result<Drawn, Error> {
     let coloured = |screen: &crate::screen::Screen, code: &Code| {
         screen.colours_of(code.line).is_some_and(|colours| colours.len() > 1)
     };
-    let answered = terminal.wait(LIMIT, |screen| screen.colours_of(END).is_some()).await?;
+    let is_answered = |screen: &crate::screen::Screen| screen.colours_of(END).is_some();
+    let answered = if opencode::sends_prompt(&inside.contents.opencode) {
+        terminal.wait(LIMIT, is_answered).await?
+    } else {
+        let mut answered = false;
+        while !answered && start.elapsed() < LIMIT {
+            answered = terminal.wait(BETWEEN_KEYS, is_answered).await?;
+            if !answered && !terminal.enter() {
+                break;
+            }
+        }
+        answered
+    };
     let took = start.elapsed();
     // Colours come a little later, from a worker.
     let left = LIMIT.saturating_sub(took);
