@@ -86,11 +86,11 @@ pub struct Catalogue {
 
 /// Reads the catalogue of a running server: `GET /provider` (1.0.152 and later).
 pub async fn catalogue(server: &stage::Server, version: &Version) -> Result<Catalogue, Error> {
-    let answer = match server.ask("GET", "/provider", None, TIME).await {
-        // What it does not know it asks a host of its own for (1.0.61). Then only what needs no key is counted.
-        Err(_) if !opencode::lists_providers(version) => return Ok(Catalogue::default()),
-        answer => answer?,
-    };
+    if !opencode::lists_providers(version) {
+        // What it does not know it asks a host of its own for. Only what needs no key is counted then.
+        return Ok(Catalogue::default());
+    }
+    let answer = server.ask("GET", "/provider", None, TIME).await?;
     let providers = answer.get("all").and_then(Value::as_array).ok_or(Error::Providers)?;
     let mut catalogue = Catalogue::default();
     for provider in providers {

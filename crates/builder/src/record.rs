@@ -191,6 +191,8 @@ impl Recording<'_> {
             lock.programs = resolving.run(&binary).await?;
         }
         let anew = self.without_built_in(lock, anew, &binary).await?;
+        Self::takes(lock, &anew)?;
+        let anew = self.without_library(lock, anew, &origin).await?;
         let counting = async {
             if !lock.models.is_empty() {
                 return Ok((lock.catalogue.clone(), lock.models.clone()));

@@ -134,10 +134,14 @@ impl Releases {
     /// # Errors
     /// Where nobody answers.
     pub async fn missing(&self, version: &Version, parts: &Parts) -> Result<Vec<String>, Error> {
-        match &self.assets {
-            Some(assets) => assets.missing(version, parts).await,
-            None => npm::missing(&self.upstream, version, parts).await,
+        let mut missing = match &self.assets {
+            Some(assets) => assets.missing(version, parts).await?,
+            None => npm::missing(&self.upstream, version, parts).await?,
+        };
+        if !opencode::needs_library(version) {
+            missing.retain(|part| part != opencode::CONFIG_DIR_PACKAGE);
         }
+        Ok(missing)
     }
 
     /// The artifact of every system.

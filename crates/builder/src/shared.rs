@@ -71,7 +71,8 @@ fn id(number: usize) -> String {
 
 /// One session, which loads the plugins, and one message for each SDK.
 async fn ask(stage: &Stage, kinds: &[ExerciseKind], server: &Server) -> Result<(), Error> {
-    let session = server.ask("POST", "/session", Some(&json!({})), INSTALL_TIME).await?;
+    let session =
+        server.ask("POST", "/session", Some(&opencode::session(stage.opencode())), INSTALL_TIME).await?;
     let session = session.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
     for (number, kind) in kinds.iter().enumerate() {
         if matches!(kind, ExerciseKind::Provider { .. }) {

@@ -57,7 +57,7 @@ pub async fn perform(
     let path = stage.sandbox().outside(exercise::directory(stage, &kind).unwrap_or_default());
     let mark = exercise::mark(stage, &kind);
     let result = tokio::select! {
-        answer = talk(&server) => Ok(judge(answer, &llm.facts())),
+        answer = talk(stage, &server) => Ok(judge(answer, &llm.facts())),
         verdict = out_of_bounds(&llm, outlet, &path) => Ok(verdict),
         error = exercise::broken_off(stage, &kind, &server) => Err(error),
     };
@@ -80,8 +80,8 @@ fn script() -> Script {
     script
 }
 
-async fn talk(server: &Server) -> Result<Value, stage::Error> {
-    let session = server.ask("POST", "/session", Some(&json!({})), INSTALL).await?;
+async fn talk(stage: &Stage, server: &Server) -> Result<Value, stage::Error> {
+    let session = server.ask("POST", "/session", Some(&opencode::session(stage.opencode())), INSTALL).await?;
     let id = session.get("id").and_then(Value::as_str).unwrap_or_default();
     let message = exercise::message(QUESTION);
     server.ask("POST", &format!("/session/{id}/message"), Some(&message), INSTALL).await

@@ -133,6 +133,21 @@ pub fn lists_providers(version: &Version) -> bool {
     version.numbers() >= (1, 0, 142)
 }
 
+/// Whether a version is no use without [`CONFIG_DIR_PACKAGE`](super::CONFIG_DIR_PACKAGE) of its own version. Before 1.14 that is asked for
+/// and done without: the registry has none for 1.0.61, 1.1.27 and others.
+pub fn needs_library(version: &Version) -> bool {
+    !Era::known(version).is_shared()
+}
+
+/// What a session is asked for with. Before 1.14 it has a title from the start: 1.0.61 has one made while it answers, and both install
+/// the same SDK into the same tree at once.
+pub fn session(version: Option<&Version>) -> serde_json::Value {
+    match version {
+        Some(version) if Era::known(version).is_shared() => serde_json::json!({ "title": "exercise" }),
+        _ => serde_json::json!({}),
+    }
+}
+
 /// Whether a variable with a key makes OpenCode install something, and end where it cannot: 1.0.152 wants
 /// `@aws-sdk/credential-providers` for any of AWS's, and so does 1.1.65 (1.2.27 has it inside).
 pub fn key_installs(version: &Version, name: &str) -> bool {

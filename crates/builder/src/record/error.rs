@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use lock::{Date, ExerciseName, Lock, PackageName, Version};
+use lock::{Date, ExerciseName, Lock, PackageName, Spec, Version};
 
 use crate::{
     binary, by_name, count, debian, exercise, fetch, licences, programs, resolve, settle, signatures,
@@ -133,6 +133,16 @@ pub enum Error {
         /// The versions, and what happened.
         tried: Vec<(Version, String)>,
     },
+    /// An SDK is named with a version, and this OpenCode takes all of that for the package's name.
+    #[error("record {name}: OpenCode {opencode} looks for a package that is called {spec}, version and all")]
+    NamedVersion {
+        /// The exercise.
+        name: ExerciseName,
+        /// The SDK.
+        spec: Spec,
+        /// OpenCode's version.
+        opencode: Version,
+    },
     /// What was installed could not be read.
     #[error("record {name}")]
     Settle {
@@ -204,6 +214,7 @@ impl Error {
             Self::Younger { .. } => "before-younger",
             Self::NoTimes { .. } => "before-no-times",
             Self::NoSdk { .. } => "sdk-does-not-work",
+            Self::NamedVersion { .. } => "sdk-with-version",
             Self::Settle { .. } => "tree-not-whole",
             Self::Provider(error) => error.code(),
             Self::Release { .. } => "release-unreadable",
@@ -244,6 +255,9 @@ impl Error {
                 "if it needs settings that a trial cannot know, write the version yourself: `[packages]` \"{package}\" = \"VERSION\" \
                  is taken as it is"
             )),
+            Self::NamedVersion { spec, .. } => spec
+                .name()
+                .map(|name| format!("name {name} alone, and say `[packages]` \"{name}\" = \"VERSION\"")),
             Self::Forbidden { host, status, .. } => Some(resolve::refusal_hint(host, *status)),
             _ => None,
         }

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use lock::{Exercise, ExerciseKind, ExerciseName, Lock, PackageName, System, Version};
-use replay::registry::{BasePath, Origin, RecordRegistry, Sight};
+use replay::registry::{BasePath, Lookup, Origin, RecordRegistry, Sight};
 
 use super::one::{Recorded, absent, forbidden, upstream_failure};
 use super::{Error, Recording, pins};
 use crate::downloads::Outlet;
+use crate::progress::Event;
 use crate::stage::{self, Stage};
-use crate::{downloads, exercise, layout, opencode, settle, shared};
+use crate::{downloads, exercise, layout, opencode, resolve, settle, shared};
 
 /// What fills the shared tree, taken out of what is recorded one by one.
 #[derive(Default)]
@@ -83,6 +84,58 @@ struct Before {
 }
 
 impl Recording<'_> {
+    /// Nothing is run for config directories whose library was never published: OpenCode of then does without, and installs nothing there.
+    pub(super) async fn without_library(
+        &self,
+        lock: &mut Lock,
+        mut anew: BTreeMap<ExerciseName, ExerciseKind>,
+        origin: &Origin,
+    ) -> Result<BTreeMap<ExerciseName, ExerciseKind>, Error> {
+        let is_directory = |kind: &ExerciseKind| matches!(kind, ExerciseKind::ConfigDir { .. });
+        if opencode::needs_library(&lock.opencode) || !anew.values().any(is_directory) {
+            return Ok(anew);
+        }
+        let name = resolve::name(opencode::CONFIG_DIR_PACKAGE)?;
+        let found = origin.packument(&name).await;
+        let found = resolve::found(origin.upstream(), &name, name.as_str(), found).map(Lookup::Found);
+        let found = match found {
+            Err(resolve::Error::Absent { status, .. }) => Lookup::Absent { status },
+            other => other?,
+        };
+        if let Lookup::Found(packument) = found
+            && packument.versions.contains_key(&lock.opencode)
+        {
+            return Ok(anew);
+        }
+        let note = format!(
+            "{name}@{} was never published: OpenCode installs nothing into config directories, and tools that import it do not work",
+            lock.opencode
+        );
+        self.progress.event(Event::Note(&note));
+        let directories: Vec<ExerciseName> =
+            anew.iter().filter(|(_, kind)| is_directory(kind)).map(|(name, _)| name.clone()).collect();
+        for (name, kind) in directories.into_iter().filter_map(|name| anew.remove_entry(&name)) {
+            lock.exercises.insert(name, Exercise::empty(kind));
+        }
+        Ok(anew)
+    }
+
+    /// SDKs that OpenCode could not find where it installed them.
+    pub(super) fn takes(lock: &Lock, anew: &BTreeMap<ExerciseName, ExerciseKind>) -> Result<(), Error> {
+        for (name, kind) in anew {
+            if let ExerciseKind::Provider { spec } = kind
+                && !opencode::takes_provider(&lock.opencode, spec)
+            {
+                return Err(Error::NamedVersion {
+                    name: name.clone(),
+                    spec: spec.clone(),
+                    opencode: lock.opencode.clone(),
+                });
+            }
+        }
+        Ok(())
+    }
+
     /// Records the group, with the SDKs that were tried; and gives everything back that was recorded.
     pub(super) async fn together(
         &self,
@@ -105,7 +158,8 @@ impl Recording<'_> {
             let (ExerciseKind::Plugin { spec } | ExerciseKind::Provider { spec }) = kind else { return };
             let found = packages.iter().filter(|id| spec.name() == Some(&id.name));
             for id in found.filter(|id| !self.wishes.manifest.packages.contains_key(&id.name)) {
-                sight.among.entry(id.name.clone()).or_default().insert(id.version.clone());
+                sight.tagged.insert(id.name.clone(), id.version.clone());
+                sight.always.insert(id.clone());
             }
         };
         for (name, exercise) in group.kept {

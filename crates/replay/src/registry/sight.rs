@@ -17,6 +17,8 @@ pub struct Sight {
     pub among: BTreeMap<PackageName, BTreeSet<Version>>,
     /// Of other packages, the versions that had been published at the end of this day.
     pub before: Option<Date>,
+    /// Packages of which every dist-tag names this version, beside which the others are shown too.
+    pub tagged: BTreeMap<PackageName, Version>,
     /// Versions that are shown all the same.
     pub always: BTreeSet<PackageId>,
 }
@@ -52,6 +54,15 @@ impl Sight {
     }
 
     pub(super) fn of(&self, packument: &Arc<Packument>) -> Result<Seen, Hidden> {
+        let seen = self.among(packument)?;
+        let tagged = self.tagged.get(&packument.name);
+        Ok(match tagged.filter(|version| seen.packument.versions.contains_key(*version)) {
+            None => seen,
+            Some(version) => Seen { packument: Arc::new(seen.packument.tagged(version)), ..seen },
+        })
+    }
+
+    fn among(&self, packument: &Arc<Packument>) -> Result<Seen, Hidden> {
         let seen = |packument: Packument| Seen { packument: Arc::new(packument), unordered: None };
         if let Some(version) = self.only.get(&packument.name) {
             let only = packument.only(version).ok_or_else(|| Hidden::NoSuchVersion(version.clone()))?;
@@ -91,6 +102,13 @@ impl Packument {
             versions: BTreeMap::from([(version.clone(), release.clone())]),
             times: self.times.get(version).map(|time| (version.clone(), time.clone())).into_iter().collect(),
         })
+    }
+
+    /// The same with every dist-tag, `latest` among them, at one version.
+    #[must_use]
+    pub fn tagged(&self, version: &Version) -> Self {
+        let tags = self.tags.keys().map(String::as_str).chain(["latest"]);
+        Self { tags: tags.map(|tag| (tag.to_owned(), version.clone())).collect(), ..self.clone() }
     }
 
     /// The same as it was at the end of a day, as far as the registry's times tell; what `always` says is there in any case.
@@ -180,6 +198,22 @@ mod tests {
         ("1.1.0-rc.1", "2026-01-30T00:00:00.000Z"),
         ("2.0.0", "2026-02-01T00:00:00.000Z"),
     ];
+
+    #[test]
+    fn a_tag_names_another_version_and_hides_none() {
+        let document = serde_json::json!({"dist-tags": {"latest": "2.0.0"}, "versions": {
+            "1.0.0": {"version": "1.0.0"}, "2.0.0": {"version": "2.0.0"},
+        }});
+        let packument = Packument::parse(&"a".parse().unwrap(), document.to_string().as_bytes()).unwrap();
+        let packument = Arc::new(packument);
+        let tagged = |version: &str| {
+            let tagged = BTreeMap::from([("a".parse().unwrap(), version.parse().unwrap())]);
+            let shown = Sight { tagged, ..Sight::default() }.shown(&packument).unwrap();
+            (shown.tags["latest"].to_string(), shown.versions.len())
+        };
+        assert_eq!(tagged("1.0.0"), ("1.0.0".to_owned(), 2));
+        assert_eq!(tagged("3.0.0"), ("2.0.0".to_owned(), 2));
+    }
 
     #[test]
     fn a_day_hides_what_is_younger_and_names_a_latest() {
