@@ -28,6 +28,7 @@ mod grammars;
 mod hard_places;
 mod inputs;
 mod killed;
+mod libraries;
 mod online;
 mod ordinary_user;
 mod programs;
@@ -102,6 +103,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("github", github::CASES),
     ("inputs", inputs::CASES),
     ("killed", killed::CASES),
+    ("libraries", libraries::CASES),
     ("online", online::CASES),
     ("ordinary_user", ordinary_user::CASES),
     ("programs", programs::CASES),

@@ -89,6 +89,7 @@ fn in_an_emulator(wrapper: &Path, binary: &Path) {
     let lock = fs::read_to_string(Place::get().repository.join("opencode.lock.json")).unwrap();
     let lock: Value = serde_json::from_str(&lock).unwrap();
     assert_eq!(succeed(&mut command), lock["opencode"].as_str().unwrap());
+    crate::libraries::in_an_emulator(&emulator, binary, &Path::new(LIBRARIES).join("lib"));
 }
 
 fn what_is_no_linux_is_refused() {

@@ -1,6 +1,8 @@
-//! What targets share: the readers of npm's texts, without the network that they lie beside, and a place to unpack in.
+//! What targets share: the readers of npm's texts, without the network that they lie beside, a place to unpack in, and
+//! bundles that nobody would write.
 
 pub mod place;
+pub mod tape;
 
 /// npm's texts, as `opencode-cache-replay` reads them. The same files, compiled alone: the crate brings TLS and HTTP, minutes to compile
 /// with these flags.
