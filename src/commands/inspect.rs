@@ -8,7 +8,8 @@ use builder::difference::Side;
 use builder::inspect::{self, Inspection};
 
 use lock::{Diff, System};
-use report::{Page, Proof};
+use report::licences::{self, Summary};
+use report::{Page, Proof, Source};
 
 use super::inspect_plan;
 use crate::failure::{Failure, Kind};
@@ -58,10 +59,13 @@ pub fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         return write_page(page, &args, place);
     }
     let inspection = inspect::run(&args.output)?;
+    let licences = licences::summary(&report::collect(&Source::read(&args.output, None)?, None)?);
     if args.json {
-        place.ui().json(&ui::to_json(&inspection)?);
+        let mut value = ui::to_json(&inspection)?;
+        value["licences"] = ui::to_json(&licences)?;
+        place.ui().json(&value);
     } else {
-        place.ui().data(&render(&inspection));
+        place.ui().data(&render(&inspection, &licences));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -96,7 +100,7 @@ fn since(old: &Path, args: &Args, place: &Workplace) -> Result<Diff, Failure> {
     })
 }
 
-fn render(inspection: &Inspection) -> String {
+fn render(inspection: &Inspection, licences: &Summary) -> String {
     let Inspection { path, digest, contents, parts } = inspection;
     let mut text = format!("{}\n", path.display());
     let line = |name: &str, value: String| vec![name.to_owned(), value];
@@ -112,6 +116,7 @@ fn render(inspection: &Inspection) -> String {
             .attested
             .map(|number| line("attested", format!("{number} packages, by whom they were built"))),
     );
+    head.push(line("licences", declared(licences)));
     text.push_str(&ui::table(&head));
     text.push_str("\nsizes\n");
     let sizes: Vec<_> =
@@ -133,6 +138,20 @@ fn render(inspection: &Inspection) -> String {
         ));
     }
     text
+}
+
+/// The most frequent licences, and how many components are to be looked at.
+fn declared(licences: &Summary) -> String {
+    const TOLD: usize = 6;
+    let mut words: Vec<String> =
+        licences.declared.iter().take(TOLD).map(|(licence, number)| format!("{number} {licence}")).collect();
+    let more = licences.declared.len().saturating_sub(TOLD);
+    words.extend((more > 0).then(|| format!("{more} others")));
+    let unclear = match licences.unclear.len() {
+        0 => String::new(),
+        number => format!("; {number} without an SPDX licence (--json names them)"),
+    };
+    format!("{}{unclear}", words.join(", "))
 }
 
 fn signatures(contents: &builder::Contents) -> String {

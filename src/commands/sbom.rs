@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use lock::System;
 use report::check::Finding;
-use report::{Inventory, Source};
+use report::{Inventory, Page, Source};
 
 use crate::failure::Failure;
 use crate::ui;
@@ -26,6 +26,9 @@ pub struct Args {
     /// Write it here, and not to stdout.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Write everything for whoever approves it into this new directory: both forms, the licences' texts, and the page of `inspect --html`.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["output", "format", "check"])]
+    into: Option<PathBuf>,
     /// Write nothing, and compare this SBOM with the bytes: exit 1 where a package is missing, altered, or not in it.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["output", "format"])]
     check: Option<PathBuf>,
@@ -48,7 +51,14 @@ enum Form {
 
 /// Runs the verb.
 pub fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
-    let (_, inventory) = inventory(&args.of, args.system, place)?;
+    let (source, inventory) = inventory(&args.of, args.system, place)?;
+    if let Some(directory) = &args.into {
+        let mut files = report::papers(&inventory, &source);
+        files.insert("inside.html".into(), Page::default().render(&inventory).into_bytes());
+        report::write_all(directory, &files)?;
+        place.ui().talk(&format!("{}: {} files", directory.display(), files.len()));
+        return Ok(ExitCode::SUCCESS);
+    }
     if let Some(sbom) = &args.check {
         return told(&report::check::check(sbom, &inventory)?, &args, place);
     }

@@ -48,7 +48,9 @@ fn merges_what_every_system_verified() {
     assert_eq!(bot.version("main"), "1.18.33");
     let pulls = bot.github.pulls();
     assert_eq!(pulls[0]["title"], "OpenCode 1.18.18 → 1.18.33");
-    assert!(pulls[0]["body"].as_str().unwrap().contains("| OpenCode | 1.18.18 | 1.18.33 |"));
+    let body = pulls[0]["body"].as_str().unwrap();
+    assert!(body.contains("| OpenCode | 1.18.18 | 1.18.33 |"));
+    assert!(body.contains(&format!("{HERE}.html in the artifact result-{HERE} of")), "{body}");
     let asked = fs::read_to_string(bot.path("asked")).unwrap();
     assert!(asked.contains("--format md --min-age 3d\n") && asked.contains("verify\n"), "{asked}");
     // Only the lock has changed, and the branch has gone.

@@ -20,6 +20,14 @@ pub enum Error {
         /// The cause.
         source: std::io::Error,
     },
+    /// A report could not be written.
+    #[error("write {}", path.display())]
+    Write {
+        /// The file or directory.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// The bundle is none, or not whole.
     #[error("read {}", path.display())]
     Bundle {
@@ -69,6 +77,7 @@ impl Error {
             Self::Output(error) => error.code(),
             Self::Tree(error) => error.code(),
             Self::Io { .. } => "report-read",
+            Self::Write { .. } => "report-write",
             Self::Bundle { .. } => "report-bundle",
             Self::System { .. } => "report-system",
             Self::Contents { .. } => "output-malformed",
@@ -82,6 +91,9 @@ impl Error {
         match self {
             Self::Output(error) => error.hint(),
             Self::Tree(error) => error.hint(),
+            Self::Write { source, .. } if source.kind() == std::io::ErrorKind::AlreadyExists => {
+                Some("name a directory that is not there yet".into())
+            }
             Self::System { .. } => Some("say which one: --system SYSTEM".into()),
             Self::Bundle { .. } => Some(
                 "name an output of `build`, or a bundle of `bundle`; `verify FILE` says where one is damaged"
@@ -99,6 +111,6 @@ impl Error {
 
     /// Whether what the user handed over is the reason, and not the machine.
     pub fn is_input(&self) -> bool {
-        !matches!(self, Self::Tree(_) | Self::Io { .. })
+        !matches!(self, Self::Tree(_) | Self::Io { .. } | Self::Write { .. })
     }
 }

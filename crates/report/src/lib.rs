@@ -27,6 +27,7 @@ mod papers;
 pub mod source;
 pub mod spdx;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use collect::collect;
@@ -39,4 +40,20 @@ pub use source::Source;
 /// Writes a report: aside, flushed, renamed.
 pub fn write(path: &Path, text: &str) -> Result<(), Error> {
     Ok(tree::atomic::write_file(path, text.as_bytes(), 0o644)?)
+}
+
+/// Writes several files, by their paths below `directory`, which must not be there.
+pub fn write_all(directory: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<(), Error> {
+    let io = |path: &Path| {
+        let path = path.to_path_buf();
+        move |source| Error::Write { path, source }
+    };
+    std::fs::create_dir(directory).map_err(io(directory))?;
+    for (name, bytes) in files {
+        let path = directory.join(name);
+        let above = path.parent().unwrap_or(directory);
+        std::fs::create_dir_all(above).map_err(io(above))?;
+        std::fs::write(&path, bytes).map_err(io(&path))?;
+    }
+    Ok(())
 }

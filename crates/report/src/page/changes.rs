@@ -20,7 +20,7 @@ pub(super) fn section(since: &str, diff: &Diff) -> Section {
     for kind in kinds {
         let rows: Vec<&Row> = diff.rows.iter().filter(|row| row.about == kind).collect();
         body.push_str(&format!(
-            "<h3>{} <span class=\"version\">{}</span></h3>\n<table><thead class=\"sr\"><tr><th>How</th><th>What</th><th>From and to</th><th>Size</th></tr></thead><tbody>\n",
+            "<h3>{} <span class=\"version\">{}</span></h3>\n<table class=\"rows\"><colgroup><col class=\"sign\"><col class=\"first\"><col><col class=\"last\"></colgroup><thead class=\"sr\"><tr><th>How</th><th>What</th><th>From and to</th><th>Size</th></tr></thead><tbody>\n",
             heading(kind),
             rows.len()
         ));
@@ -64,9 +64,9 @@ fn line(row: &Row) -> String {
     };
     let told = match (&row.from, &row.to) {
         (Some(from), Some(to)) if from == to => {
-            format!("{} <span class=\"version\">other content</span>", text(to))
+            format!("{} <span class=\"quiet\">other content</span>", text(to))
         }
-        (Some(from), Some(to)) => format!("<span class=\"version\">{}</span> → {}", text(from), text(to)),
+        (Some(from), Some(to)) => format!("<span class=\"quiet\">{}</span> → {}", text(from), text(to)),
         (from, to) => text(to.as_ref().or(from.as_ref()).map(String::as_str).unwrap_or_default()),
     };
     let growth = match row.bytes {

@@ -25,6 +25,9 @@ const share = (part, whole) => {
   const percent = whole ? (part / whole) * 100 : 0;
   return percent > 0 && percent < 0.1 ? "under 0.1 %" : `${percent.toFixed(percent < 10 ? 1 : 0)} %`;
 };
+// What is declared; what installers and this program wrote has no terms of its own.
+const licence = (one) => one.l ?? (one.k === "files" || one.k === "catalogue" ? "of its own none" : "none declared");
+const signature = (one) => one.s ?? "nothing known";
 const label = (one) => (one.v ? `${one.n} ${one.v}` : one.n);
 
 // Who needs whom, the other way round.

@@ -42,7 +42,7 @@ pub(super) fn json(inventory: &Inventory, diff: Option<&Diff>) -> String {
             };
             set("v", one.version.clone());
             set("l", (one.licence.kind() != LicenceKind::Missing).then(|| one.licence.to_string()));
-            set("q", (one.licence.kind() != LicenceKind::Spdx).then(|| one.licence.kind().as_str().to_owned()));
+            set("q", (one.licence.kind() != LicenceKind::Spdx && one.kind != Kind::Files && one.kind != Kind::Catalogue).then(|| one.licence.kind().as_str().to_owned()));
             set("s", one.signature.clone());
             set("a", one.attested.clone());
             set("u", one.purl.clone());

@@ -54,7 +54,7 @@ const map = {
   },
   // One word for each tile, and the colour that this word has.
   word(one, group) {
-    if (this.by === "licence") return one.l ?? "none declared";
+    if (this.by === "licence") return licence(one);
     if (this.by === "signature") return one.s ? one.s.split(" ")[0].replace("not", "not asked") : "nothing known";
     if (this.by === "change") return one.c ?? "as it was";
     return data.groups[group];
@@ -65,7 +65,7 @@ const map = {
       const word = this.word(item.one, item.group);
       words.set(word, (words.get(word) ?? 0) + item.bytes);
     }
-    const fixed = { verified: 3, unsigned: 7, "not asked": 8, "nothing known": 8, new: 3, changed: 2, "as it was": 8, "none declared": 5 };
+    const fixed = { verified: 3, unsigned: 7, "not asked": 8, "nothing known": 8, new: 3, changed: 2, "as it was": 8, "none declared": 5, "of its own none": 8 };
     const sorted = [...words].sort((a, b) => b[1] - a[1]);
     const colours = new Map();
     let next = 0;
@@ -124,7 +124,7 @@ const map = {
   },
   zoom(name) { this.within = name; this.focused = 0; this.draw(); this.tiles[0]?.element.focus(); },
   say({ item, name, bytes, group }) {
-    const told = item && !item.many ? [item.one.l ?? "no licence declared", item.one.s, item.one.c].filter(Boolean).join(" · ") : "click to look closer";
+    const told = item && !item.many ? [licence(item.one), item.one.s, item.one.c].filter(Boolean).join(" · ") : "click to look closer";
     $("say").replaceChildren(make("b", {}, name), ` ${size(bytes)}, ${share(bytes, this.total)} · ${group.name === name ? "" : `${group.name} · `}${told}`);
   },
   key(event) {

@@ -216,11 +216,11 @@ pub(super) fn origins(inventory: &Inventory) -> Section {
             size(exercise.bytes)
         ));
     }
-    body.push_str("</tbody></table></div>\n<h3>Hosts</h3>\n<ul class=\"wall\"><li>the npm registry in use<br><span class=\"version\">packages; which one is no matter: bytes are pinned</span></li>");
+    body.push_str("</tbody></table></div>\n<h3>Hosts</h3>\n<ul class=\"wall\"><li>the npm registry in use<br><span class=\"quiet\">packages; which one is no matter: bytes are pinned</span></li>");
     for (host, uses) in &inventory.hosts {
         let uses: Vec<String> = uses.iter().map(|used| text(used)).collect();
         body.push_str(&format!(
-            "<li>{}<br><span class=\"version\">{}</span></li>",
+            "<li>{}<br><span class=\"quiet\">{}</span></li>",
             text(host),
             uses.join(", ")
         ));
@@ -253,7 +253,7 @@ pub(super) fn licences(inventory: &Inventory) -> Section {
         body.push_str("<h3>To look at</h3>\n<ul class=\"wall\">");
         for (label, licence) in &summary.unclear {
             body.push_str(&format!(
-                "<li>{}<br><span class=\"version\">{}</span></li>",
+                "<li>{}<br><span class=\"quiet\">{}</span></li>",
                 text(label),
                 text(licence)
             ));
@@ -274,9 +274,9 @@ pub(super) fn licences(inventory: &Inventory) -> Section {
 /// How to come to the same.
 pub(super) fn foot(inventory: &Inventory) -> String {
     format!(
-        "<footer class=\"wrap\"><dl><dt>Output</dt><dd><code>{}</code></dd><dt>Lock</dt><dd><code>{}</code></dd><dt>Profile</dt><dd>{}</dd></dl>\
+        "<div class=\"foot\"><footer class=\"wrap\"><dl><dt>Output</dt><dd><code>{}</code></dd><dt>Lock</dt><dd><code>{}</code></dd><dt>Profile</dt><dd>{}</dd></dl>\
          <p>Made by <code>opencode-cache inspect --html</code>, version {}. The same bytes give the same page, to the last byte; it loads nothing and asks nobody. \
-         For programs: <code>opencode-cache sbom</code>.</p></footer>\n",
+         For programs: <code>opencode-cache sbom</code>.</p></footer></div>\n",
         text(&inventory.digest),
         text(&inventory.lock),
         text(&inventory.profile),

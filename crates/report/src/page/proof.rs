@@ -83,7 +83,7 @@ impl Proof {
                     format!("{profile} profile, network {network}")
                 });
                 body.push_str(&format!(
-                    "<h3>{}</h3>\n<table><thead class=\"sr\"><tr><th>Check</th><th>What was seen</th><th>Attempts to leave</th></tr></thead><tbody>\n",
+                    "<h3>{}</h3>\n<table class=\"rows\"><colgroup><col class=\"check\"><col><col class=\"last\"></colgroup><thead class=\"sr\"><tr><th>Check</th><th>What was seen</th><th>Attempts to leave</th></tr></thead><tbody>\n",
                     text(&heading)
                 ));
                 (last, open) = (pass, true);

@@ -5,8 +5,8 @@ const table = {
   start() {
     if (!this.body) return;
     for (const one of data.components) one.text = [one.n, one.v, one.l, one.s, one.u, ...one.e.map((number) => data.exercises[number])].join("\n").toLowerCase();
-    this.options("licence", new Set(data.components.map((one) => one.l ?? "none declared")));
-    this.options("signature", new Set(data.components.map((one) => one.s ?? "nothing known")));
+    this.options("licence", new Set(data.components.map((one) => licence(one))));
+    this.options("signature", new Set(data.components.map(signature)));
     this.options("exercise", new Set(data.exercises));
     if (data.changes) this.options("change", new Set(data.components.map((one) => one.c ?? "as it was")));
     let soon = 0;
@@ -34,10 +34,10 @@ const table = {
   matches(one) { return this.query.split(/\s+/).every((word) => one.text.includes(word)); },
   filter() {
     this.query = $("search").value.trim().toLowerCase();
-    const [licence, signature, exercise, change] = ["licence", "signature", "exercise", "change"].map(this.chosen);
+    const [terms, signed, exercise, change] = ["licence", "signature", "exercise", "change"].map(this.chosen);
     this.rows = data.components.filter((one) => this.matches(one)
-      && (!licence || (one.l ?? "none declared") === licence)
-      && (!signature || (one.s ?? "nothing known") === signature)
+      && (!terms || licence(one) === terms)
+      && (!signed || signature(one) === signed)
       && (!exercise || one.e.some((number) => data.exercises[number] === exercise))
       && (!change || (one.c ?? "as it was") === change));
     const [key, way] = this.sort;
@@ -49,7 +49,7 @@ const table = {
     this.more();
     const bytes = this.rows.reduce((sum, one) => sum + one.b, 0);
     $("count").textContent = this.rows.length === data.components.length ? `${this.rows.length} components, ${size(bytes)}` : `${this.rows.length} of ${data.components.length} components, ${size(bytes)}`;
-    $("reset").hidden = !(this.query || licence || signature || exercise || change);
+    $("reset").hidden = !(this.query || terms || signed || exercise || change);
     $("table").setAttribute("aria-rowcount", this.rows.length + 1);
     if (map.tiles.length) map.draw();
   },
@@ -73,17 +73,18 @@ const table = {
     return at < 0 ? [text] : [text.slice(0, at), make("mark", {}, text.slice(at, at + word.length)), text.slice(at + word.length)];
   },
   tag(state) {
-    const colour = !state ? "" : state.startsWith("verified") ? "good" : state === "unsigned" ? "warn" : "";
-    return make("span", { className: `tag ${colour}`, title: state ?? "no lock was at hand" }, state ? state.split(" SHA")[0] : "nothing known");
+    if (!state) return make("span", { className: "quiet", title: "nothing is known of a signature" }, "–");
+    const colour = state.startsWith("verified") ? "good" : state === "unsigned" ? "warn" : "";
+    return make("span", { className: `tag ${colour}`, title: state }, state.split(" ")[0] === "verified" ? "verified" : state);
   },
   row(one, number) {
     const open = this.opened.has(one.at);
     const button = make("button", { type: "button", className: "open" }, ...this.marked(one.n));
     button.setAttribute("aria-expanded", String(open));
-    const licence = one.l ?? "none declared", words = one.e.map((at) => data.exercises[at]);
+    const words = one.e.map((at) => data.exercises[at]);
     const row = make("tr", {},
       make("td", {}, button, one.v ? make("span", { className: "version" }, one.v) : null, one.c ? make("span", { className: `version ${one.c === "new" ? "good" : "warn"}` }, one.c) : null),
-      make("td", {}, make("span", { className: one.q ? "warn" : "" }, ...this.marked(licence))),
+      make("td", {}, make("span", { className: one.q ? "warn" : one.l ? "" : "quiet" }, ...this.marked(licence(one)))),
       make("td", {}, this.tag(one.s)),
       make("td", {}, words.length > 2 ? `${words.slice(0, 2).join(", ")} and ${words.length - 2} more` : words.join(", ") || data.groups[one.p[0]?.[2]] || ""),
       make("td", { className: "num" }, size(one.b)));

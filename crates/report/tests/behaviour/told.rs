@@ -1,6 +1,5 @@
 //! What is told of an output is what lies there: every byte belongs to something, whatever is taken away, put there or altered is
 //! noticed by an SBOM, and a bundle tells the same as the output that is in it.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use std::fs;
 use std::io::Read;
@@ -11,64 +10,11 @@ use bundle::{Draft, Listing, Packing, Part, Role, Sha256};
 use lock::LicenceKind;
 use report::check::{Change, check};
 use report::{Inventory, Kind, Source, collect, cyclonedx, licences, papers, spdx};
-use serde_json::{Value, json};
+use serde_json::json;
 
-const NAME: &str = "0123456789abcdfghijklmnpqrsvwxyz-opencode-cache";
-const TREE: &str = "cache/packages/a@latest";
-
-/// An output in a directory of its own: a plugin `a` that needs `b`, which lies there twice in two versions.
-struct Output(tempfile::TempDir);
+use crate::support::{NAME, Output, TREE};
 
 impl Output {
-    fn new() -> Self {
-        let output = Self(tempfile::tempdir().unwrap());
-        output.put("bin/opencode", "the launcher");
-        output.put("lib/opencode/bin/opencode", "the binary");
-        output.put("cache/bin/rg", "rg");
-        output.put("share/models.json", "{}");
-        output.put("cache/packages/a@latest/package.json", r#"{"dependencies":{"a":"1.0.0","b":"1"}}"#);
-        output.put("cache/packages/a@latest/package-lock.json", "{}");
-        output.package(
-            "node_modules/a",
-            json!({"name": "a", "version": "1.0.0", "license": "MIT", "dependencies": {"b": "^2"}}),
-        );
-        output.put(&format!("{TREE}/node_modules/a/LICENSE"), "MIT, the text");
-        output.put(&format!("{TREE}/node_modules/a/index.js"), "x");
-        output.put(&format!("{TREE}/node_modules/a/dist/package.json"), r#"{"type":"module"}"#);
-        output.package(
-            "node_modules/a/node_modules/b",
-            json!({"name": "b", "version": "2.0.0", "licenses": [{"type": "MIT"}, {"type": "ISC"}]}),
-        );
-        output.package("node_modules/b", json!({"name": "b", "version": "1.0.0"}));
-        output.put(&format!("{TREE}/node_modules/b/LICENSE"), "MIT, the text");
-        output.package("node_modules/@s/c", json!({"name": "</script><img src=x onerror=alert(1)>", "version": "1", "license": "SEE LICENSE IN x"}));
-        let contents = json!({
-            "version": 1, "opencode": "1.18.33", "system": "x86_64-linux", "profile": "offline", "lock": "sha256-x", "models": {},
-            "exercises": {"plugin:a": {"path": TREE, "spec": "a", "bytes": 1, "packages": []}},
-            "programs": {"ripgrep": {"path": "cache/bin/rg", "from": "@vscode/ripgrep-linux-x64@1.18.0", "bytes": 2, "digest": "x"}},
-        });
-        output.put("manifest.json", &contents.to_string());
-        output
-    }
-
-    fn path(&self) -> PathBuf {
-        self.0.path().join(NAME)
-    }
-
-    fn put(&self, path: &str, text: &str) {
-        let path = self.path().join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    }
-
-    fn package(&self, place: &str, manifest: Value) {
-        self.put(&format!("{TREE}/{place}/package.json"), &manifest.to_string());
-    }
-
-    fn told(&self) -> Inventory {
-        collect(&Source::read(&self.path(), None).unwrap(), None).unwrap()
-    }
-
     /// The changes that an SBOM of what was there notices now, in both forms.
     fn noticed(&self, before: &Inventory) -> Vec<(Change, String)> {
         let now = self.told();
