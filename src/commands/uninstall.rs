@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use install::{Here, Place};
+use install::{Here, Place, User};
 
 use crate::failure::Failure;
 use crate::workplace::Workplace;
@@ -19,6 +19,6 @@ pub struct Args {
 /// Runs the verb.
 pub fn run(args: &Args, workplace: &Workplace) -> Result<ExitCode, Failure> {
     let place = Place::find(args.prefix.as_deref(), &Here::of_process())?;
-    workplace.ui().data(&install::uninstall(&place)?.to_string());
+    workplace.ui().data(&install::uninstall(&place, &User::of_process())?.to_string());
     Ok(ExitCode::SUCCESS)
 }

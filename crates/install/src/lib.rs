@@ -17,6 +17,7 @@
 //! | [`mod@install`] | all steps in their order, the last of which activates |
 //! | [`mod@rollback`], [`mod@list`], [`mod@uninstall`], [`mod@gc`], [`mod@verify`] | the other verbs |
 //! | [`told`] | what a person is told of all that, for whoever prints |
+//! | [`homes`] | what starts have laid in a user's own directories |
 //! | `running` | whose program lies in a tree |
 //!
 //! Invariants: no network, no async, nothing printed; no knowledge of OpenCode but where a tree has what users call; nothing that is
@@ -27,6 +28,7 @@ mod error;
 mod fitting;
 pub mod gc;
 pub mod generation;
+pub mod homes;
 pub mod install;
 pub mod keys;
 mod links;
@@ -45,6 +47,7 @@ pub mod verify;
 pub use error::{Error, Kind, Result};
 pub use gc::gc;
 pub use generation::{Generation, Record};
+pub use homes::User;
 pub use install::{Installed, Request, install};
 pub use list::list;
 pub use place::{Here, Place};

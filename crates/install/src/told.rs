@@ -68,6 +68,11 @@ impl fmt::Display for Uninstalled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.links.iter().try_for_each(|link| writeln!(f, "removed {}", link.display()))?;
         self.collected.fmt(f)?;
+        self.kept.iter().try_for_each(|kept| writeln!(f, "left behind: {kept}"))?;
+        if self.is_shared {
+            let hint = "whoever has used it: remove ~/.config/opencode/node_modules where it leads nowhere";
+            writeln!(f, "{hint}; another OpenCode would not start")?;
+        }
         if !self.collected.running.is_empty() {
             writeln!(f, "run it again when OpenCode has ended")?;
         }

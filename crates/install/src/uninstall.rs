@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use crate::error::{At as _, Result};
 use crate::gc::{Collected, sweep};
+use crate::homes::{self, User};
 use crate::place::Place;
 use crate::running::running;
 use crate::state::State;
@@ -18,18 +19,23 @@ use crate::{generation, links};
 pub struct Uninstalled {
     /// The links that are gone.
     pub links: Vec<PathBuf>,
+    /// What the user's own directories keep though it leads nowhere now, and why.
+    pub kept: BTreeSet<String>,
+    /// Whether other users may have such things too.
+    pub is_shared: bool,
     /// Generations and trees.
     pub collected: Collected,
 }
 
-/// Uninstalls. Killed, it is finished by calling it again; trees that run stay until then too.
+/// Uninstalls, `user`'s own directories included: what starts have laid there leads into the trees. Killed, it is finished by calling it again; trees that run stay until then too.
 ///
 /// # Errors
 /// [`Error::NotInstalled`](crate::Error::NotInstalled), [`Error::Processes`](crate::Error::Processes) before anything is removed; [`Error::Io`](crate::Error::Io).
-pub fn uninstall(place: &Place) -> Result<Uninstalled> {
+pub fn uninstall(place: &Place, user: &User) -> Result<Uninstalled> {
     let state = State::of_installed(place)?;
     let running = running(&state.store)?;
     let all = generation::all(place)?;
+    let kept = homes::leave(place, &all, user);
     let mut prefixes: BTreeSet<PathBuf> =
         all.iter().map(|generation| PathBuf::from(&generation.record.prefix)).collect();
     prefixes.insert(place.prefix.clone());
@@ -52,7 +58,7 @@ pub fn uninstall(place: &Place) -> Result<Uninstalled> {
         gone(fs::remove_file(state.lock_path())).at("remove", &state.lock_path())?;
     }
     let _kept = fs::remove_dir(&place.state);
-    Ok(Uninstalled { links: removed, collected })
+    Ok(Uninstalled { links: removed, kept, is_shared: place.is_shared, collected })
 }
 
 fn gone(removed: std::io::Result<()>) -> std::io::Result<()> {

@@ -8,7 +8,7 @@ mod typed;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use install::{Error, Here, Kind, Place, Request, keys, told};
+use install::{Error, Here, Kind, Place, Request, User, keys, told};
 
 use typed::{Typed, Verb};
 
@@ -56,7 +56,7 @@ fn run(typed: Typed) -> Result<(), Error> {
             let lines = all.iter().map(|(generation, wrong)| told::line(generation, wrong.as_ref()));
             say(&lines.collect::<Vec<_>>().join("\n"));
         }
-        Verb::Uninstall => say(&install::uninstall(&place()?)?.to_string()),
+        Verb::Uninstall => say(&install::uninstall(&place()?, &User::of_process())?.to_string()),
         Verb::Gc { keep } => say(&install::gc(&place()?, keep)?.to_string()),
     }
     Ok(())

@@ -100,6 +100,11 @@ impl Failure {
         say(&self.parts(meanwhile));
     }
 
+    /// The same as text, for a program that is not the wrapper.
+    pub fn text(&self) -> Vec<u8> {
+        self.parts(Meanwhile::Nothing).concat()
+    }
+
     fn parts<'a>(&'a self, meanwhile: Meanwhile<'a>) -> [&'a [u8]; 9] {
         let Parts { verb, path, cause, advice } = &*self.0;
         [

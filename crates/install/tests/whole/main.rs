@@ -8,7 +8,7 @@ use std::os::unix::fs::symlink;
 
 use bundle::signatures::PublicKey;
 use bundle::{Role, minisign};
-use install::{Request, gc, list, rollback, uninstall, verify};
+use install::{Request, User, gc, list, rollback, uninstall, verify};
 use lock::System;
 
 use made::{Machine, bundle, names};
@@ -63,10 +63,49 @@ fn room_is_made_and_everything_taken_away_but_what_is_not_ours() {
     assert_eq!(gc(&machine.place, 0).unwrap().generations, [3]);
     assert_eq!(machine.says(), "1.1.0");
 
-    assert_eq!(uninstall(&machine.place).unwrap().links.len(), 1);
+    assert_eq!(uninstall(&machine.place, &User::default()).unwrap().links.len(), 1);
     assert!(!machine.place.state.exists());
     assert_eq!(names(&machine.place.prefix.join("bin")), ["mine"]);
-    assert_eq!(code(uninstall(&machine.place)), "not-installed");
+    assert_eq!(code(uninstall(&machine.place, &User::default())), "not-installed");
+}
+
+/// What starts have laid in a user's directories goes with what it leads to; what is the user's own, or another output's, stays.
+#[test]
+fn what_starts_have_laid_goes_too() {
+    let machine = Machine::new();
+    let map = "opencode-cache linkmap 1\nexec\tlib/all\nroot\topencode\nlink\tcache\tpackages/x\tlib\n\
+        link\tconfig\tnode_modules\tlib\ncopy\tconfig\tpackage.json\tlib/own\t0000000000000000\n";
+    linkmap::Map::parse(map.as_bytes()).unwrap();
+    let mut files =
+        vec![("bin/opencode", "#!/bin/sh\n", true), ("lib/all", "all", false), ("lib/own", "{}", false)];
+    files.push(("linkmap", map, false));
+    let output = machine.tree(Role::Output, &files, &[("opencode", "1.0.0")]);
+    machine.install(&bundle(&[(&output, None)])).unwrap();
+    let home = machine.home().join("somebody");
+    let (cache, config) = (home.join(".cache/opencode"), home.join(".config/opencode"));
+    let store = machine.place.state.join("installed").canonicalize().unwrap();
+    let lib = store.join(output.stored.digest().file_name()).join("lib");
+    let user = User::new([("HOME".into(), home.clone().into())]);
+    let lay = |lib: &std::path::Path| {
+        fs::create_dir_all(cache.join("packages")).unwrap();
+        fs::create_dir_all(&config).unwrap();
+        fs::write(cache.join(".opencode-cache-state"), map).unwrap();
+        fs::write(config.join("package.json"), "mine").unwrap();
+        symlink(lib, cache.join("packages/x")).unwrap();
+        symlink(lib, config.join("node_modules")).unwrap();
+    };
+    lay(&lib);
+    assert!(uninstall(&machine.place, &user).unwrap().kept.is_empty());
+    assert!(config.join("node_modules").symlink_metadata().is_err());
+    assert_eq!(names(&config), ["package.json"]);
+    assert_eq!(names(&cache), ["packages"]);
+    assert_eq!(names(&cache.join("packages")), [""; 0]);
+
+    fs::remove_dir_all(&home).unwrap();
+    machine.install(&bundle(&[(&output, None)])).unwrap();
+    lay(&output.stored.path().join("lib"));
+    uninstall(&machine.place, &user).unwrap();
+    assert!(config.join("node_modules").is_dir(), "another output's stays");
 }
 
 /// `sleep` of this machine, copied into an output.
@@ -85,10 +124,10 @@ fn what_runs_stays() {
     machine.install(&bundle(&[(&machine.output("1.1.0"), None)])).unwrap();
     let collected = gc(&machine.place, 0).unwrap();
     assert_eq!((collected.generations, collected.running.len()), (vec![1], 1));
-    assert_eq!(uninstall(&machine.place).unwrap().collected.running.len(), 1);
+    assert_eq!(uninstall(&machine.place, &User::default()).unwrap().collected.running.len(), 1);
     running.kill().unwrap();
     running.wait().unwrap();
-    assert_eq!(uninstall(&machine.place).unwrap().collected.trees.len(), 1);
+    assert_eq!(uninstall(&machine.place, &User::default()).unwrap().collected.trees.len(), 1);
     assert!(!machine.place.state.exists());
 }
 
@@ -203,6 +242,6 @@ fn two_at_once_do_not_meet() {
     lock.lock().unwrap();
     assert_eq!(code(machine.install(&whole)), "install-busy");
     assert_eq!(code(rollback(&machine.place, None)), "install-busy");
-    assert_eq!(code(uninstall(&machine.place)), "install-busy");
+    assert_eq!(code(uninstall(&machine.place, &User::default())), "install-busy");
     assert_eq!(list(&machine.place).unwrap().len(), 1);
 }

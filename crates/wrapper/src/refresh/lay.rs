@@ -44,7 +44,7 @@ pub fn lay(plan: Plan<'_>) -> Result<(), Failure> {
         Ok(Verdict::Withdraw) => withdraw_group(plan, &mut first),
         Err(failure) => first.note(Err(failure)),
     }
-    first.0.map_or(Ok(()), Err)
+    first.result()
 }
 
 /// The first failure of several.
@@ -57,6 +57,11 @@ impl First {
         if let (None, Err(failure)) = (&self.0, result) {
             self.0 = Some(failure);
         }
+    }
+
+    /// What it came to.
+    pub fn result(self) -> Result<(), Failure> {
+        self.0.map_or(Ok(()), Err)
     }
 }
 

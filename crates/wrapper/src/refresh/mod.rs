@@ -16,6 +16,7 @@ mod running;
 mod stamp;
 mod sweep;
 mod tracked;
+pub mod withdraw;
 mod write;
 
 use crate::bytes::join;

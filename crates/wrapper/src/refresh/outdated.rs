@@ -39,7 +39,7 @@ pub fn remove(plan: Plan<'_>, running: &Running, first: &mut First) -> Vec<Vec<u
 }
 
 /// The places that an older map has an entry for and this one has not.
-fn outdated(plan: Plan<'_>, older: &Map<'_>) -> Vec<Vec<u8>> {
+pub fn outdated(plan: Plan<'_>, older: &Map<'_>) -> Vec<Vec<u8>> {
     let gone = older.entries().filter(|old| {
         let place = |entry: &Entry<'_>| {
             let order = entry.root.cmp(&old.root);
@@ -52,7 +52,7 @@ fn outdated(plan: Plan<'_>, older: &Map<'_>) -> Vec<Vec<u8>> {
 }
 
 /// Whether a link leads into an output of which a program runs.
-fn is_in_use(path: &[u8], running: &Running) -> bool {
+pub fn is_in_use(path: &[u8], running: &Running) -> bool {
     Target::new().read(CWD, path).is_ok_and(|target| running.has(target))
 }
 
