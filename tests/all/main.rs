@@ -4,6 +4,7 @@
 //! ends with the line of `cargo test`.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod air_gap;
 mod answers;
 mod bot;
 mod bundle;
@@ -79,6 +80,7 @@ const fn waiting(name: &'static str, check: fn()) -> Case {
 
 /// Every module's cases.
 const MODULES: &[(&str, &[Case])] = &[
+    ("air_gap", air_gap::CASES),
     ("answers", answers::CASES),
     ("bot", bot::CASES),
     ("bundle", bundle::CASES),
