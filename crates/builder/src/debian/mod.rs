@@ -16,6 +16,8 @@ mod error;
 mod index;
 mod libraries;
 mod mirror;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -135,7 +137,7 @@ fn more(found: &[index::Stanza]) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+mod words {
     use super::*;
 
     #[test]
