@@ -2,11 +2,10 @@
 //! pass, without unpacking it to a disk.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::Path;
 
 use builder::files;
-use bundle::{Bundle, Index, Listing, NoBases, Role, Sha256, Sink};
+use bundle::{Index, Listing, NoBases, Role, Sha256, Sink};
 use lock::System;
 
 use crate::error::Error;
@@ -73,9 +72,9 @@ impl Source {
     }
 
     fn of_bundle(path: &Path, system: Option<System>) -> Result<Self, Error> {
-        let file = File::open(path).map_err(|source| Error::Io { path: path.into(), source })?;
         let refused = |source| Error::Bundle { path: path.into(), source };
-        let mut bundle = Bundle::open(file).map_err(refused)?;
+        // Also one that was cut into several files; and what is no file is refused, not waited for.
+        let mut bundle = bundle::open(path).map_err(refused)?;
         let front = bundle.front(&NoBases).map_err(refused)?;
         let number =
             chosen(&front.index, system).map_err(|systems| Error::System { path: path.into(), systems })?;

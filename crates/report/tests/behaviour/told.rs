@@ -149,6 +149,15 @@ fn a_bundle_tells_what_its_output_tells() {
     assert_eq!(papers(&told, &source), papers(&output.told(), &of_output));
     let error = Source::read(&file, Some(lock::System::Aarch64Linux)).unwrap_err();
     assert_eq!(error.code(), "report-system");
+    // Cut in two, it is the same.
+    let bytes = fs::read(&file).unwrap();
+    fs::remove_file(&file).unwrap();
+    let (first, second) = bytes.split_at(bytes.len() / 2);
+    let parts = ["x.bundle.001", "x.bundle.002"].map(|name| output.0.path().join(name));
+    fs::write(&parts[0], first).unwrap();
+    fs::write(&parts[1], second).unwrap();
+    let joined = collect(&Source::read(&parts[0], None).unwrap(), None).unwrap();
+    assert_eq!(cyclonedx::render(&joined), cyclonedx::render(&told));
     fs::write(&file, "no bundle").unwrap();
     assert_eq!(Source::read(&file, None).unwrap_err().code(), "report-bundle");
 }
