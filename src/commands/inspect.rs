@@ -125,6 +125,11 @@ fn render(inspection: &Inspection, licences: &Summary) -> String {
     for (name, tree) in &contents.exercises {
         let count = tree.packages.len();
         text.push_str(&format!("\n{name}: {} in {count} packages, {}\n", ui::size(tree.bytes), tree.path));
+        if let Some(patched) = &tree.patched {
+            text.push_str(&format!(
+                "  package.json says {patched:?}, which is what OpenCode compares with\n"
+            ));
+        }
         for package in &tree.packages {
             text.push_str(&format!("  {}\n", package.id));
         }

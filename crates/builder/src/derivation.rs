@@ -26,6 +26,7 @@ pub use unpack::unpack;
 
 use crate::capture::Capture;
 use crate::fetch::{Origin, Pin};
+use crate::opencode::Era;
 use crate::progress::{Event, Progress};
 use crate::registry::{self, Sought};
 use crate::{catalogue, emit, fetch, layout};
@@ -81,8 +82,16 @@ pub async fn exercise(spec: &Path, out: &Path, progress: &Arc<dyn Progress>) -> 
     let spec: spec::Exercise = spec::read(spec)?;
     progress.event(Event::Note(&alone()));
     let aside = aside()?;
+    let lock: Lock = spec.lock.parse()?;
+    if Era::known(&lock.opencode).is_shared() {
+        let reason = format!(
+            "OpenCode {} keeps one tree for all packages, and a Nix build makes one for each exercise; `opencode-cache build` does it",
+            lock.opencode
+        );
+        return Err(Error::Spec { path: "lock".into(), reason }.into());
+    }
     let capture = Capture {
-        lock: Arc::new(spec.lock.parse()?),
+        lock: Arc::new(lock),
         system: spec::system(&spec.system)?,
         binary: spec.binary,
         vendor: vendor(&aside, &spec.artifacts)?,

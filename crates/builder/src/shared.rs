@@ -124,3 +124,23 @@ pub fn bytes(tree: &Path, packages: &[Installed]) -> u64 {
     };
     packages.iter().map(size).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manifest_says_what_is_wanted_and_the_lock_file_no_address() {
+        let version = "1.0.152".parse().unwrap();
+        let sdk = ExerciseKind::Provider { spec: "@ai-sdk/fireworks".parse().unwrap() };
+        let registry = "http://127.0.0.1:5/shared/";
+        let changed = |name: &str, text: &str| changed(&version, &[&sdk], registry, name, text).unwrap();
+        let manifest = r#"{"dependencies":{"b":"1.0.0","@ai-sdk/fireworks":"1.0.61"}}"#;
+        let manifest: Value = serde_json::from_str(&changed("package.json", manifest).unwrap()).unwrap();
+        assert_eq!(manifest, json!({ "dependencies": { "b": "1.0.0", "@ai-sdk/fireworks": "latest" } }));
+        let lock = changed(bun_lock::NAME, &format!(r#"["a@1.0.0", "{registry}a/-/a-1.0.0.tgz", {{}}]"#));
+        assert_eq!(lock.unwrap(), r#"["a@1.0.0", "", {}]"#);
+        assert_eq!(changed(".gitignore", "x"), None);
+        assert!(super::changed(&version, &[&sdk], registry, "package.json", "[").is_err());
+    }
+}

@@ -118,6 +118,14 @@ fn judge(case: &Case<'_>, config: &Config, used: Use, text: &str) -> Finding {
         Use::Provider => opencode::provider_directory(&spec),
         Use::Plugin => opencode::plugin_directory(&spec),
     };
+    let shared = case.subject.contents.as_ref().is_ok_and(|contents| {
+        // Before 1.14 one tree has everything, and says of each spec that it was captured.
+        opencode::Era::known(&contents.opencode).is_shared()
+            && contents.specs(if used == Use::Provider { "provider" } else { "plugin" }).contains(&spec)
+    });
+    if shared {
+        return Finding::ok("asked-captured", subject, "was captured");
+    }
     let dest = format!("packages/{directory}");
     if case.start.entries.iter().any(|seen| seen.root == Root::Cache && seen.dest == dest) {
         return Finding::ok("asked-captured", subject, "was captured");
