@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::chain;
 use crate::frozen::Frozen;
-use crate::opencode::Era;
+use crate::opencode::{self, Era};
 use crate::plan::Wishes;
 use crate::progress::Progress;
 use crate::registry::Registry;
@@ -231,10 +231,13 @@ impl Trials<'_> {
         let path = path.map_err(failed(Verdict::LockFailed))?;
         let release = Release::read(&path).map_err(|source| binary::Error::Open { path, source });
         let release = release.map_err(failed(Verdict::LockFailed))?;
+        let own = opencode::own_plugins(&lock.opencode);
         let empty = lock.exercises.iter().filter(|(_, exercise)| {
             exercise.packages.is_empty()
                 && match &exercise.kind {
-                    ExerciseKind::Plugin { .. } | ExerciseKind::ConfigDir { .. } => true,
+                    // What was never published was told when locking.
+                    ExerciseKind::Plugin { spec } => !own.contains(&spec.as_str()),
+                    ExerciseKind::ConfigDir { .. } => opencode::needs_library(&lock.opencode),
                     ExerciseKind::Provider { spec } => !release.has(spec.as_str()),
                     _ => false,
                 }

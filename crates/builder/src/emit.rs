@@ -249,11 +249,11 @@ fn link_map(root: &Path, parts: &Parts<'_>, colours: bool) -> Result<String, Err
     }
     if let Some(catalogue) = parts.catalogue {
         match parts.profile {
-            Profile::Offline => {
+            Profile::Offline if opencode::reads_catalogue_variable(version) => {
                 map.env_path(opencode::CATALOGUE_VARIABLE, layout::CATALOGUE);
             }
             // Where OpenCode reads it first, and may put a newer one.
-            Profile::Online => {
+            _ => {
                 map.copy(Root::Cache, opencode::CATALOGUE_NAME, layout::CATALOGUE, catalogue);
             }
         }

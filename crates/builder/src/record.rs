@@ -174,6 +174,7 @@ impl Recording<'_> {
         }
         let same_day = kept.is_none_or(|old| pins::other_day(manifest, old).is_none());
         let programs_fit = same_day && programs::missing_from(manifest, lock).is_none();
+        anew = self.without_unpublished(lock, anew, &origin).await?;
         let group = Group::take(kept, lock, &mut anew);
         if anew.is_empty() && group.is_none() && !lock.models.is_empty() && programs_fit {
             return Ok(());
@@ -192,7 +193,6 @@ impl Recording<'_> {
         }
         let anew = self.without_built_in(lock, anew, &binary).await?;
         Self::takes(lock, &anew)?;
-        let anew = self.without_library(lock, anew, &origin).await?;
         let counting = async {
             if !lock.models.is_empty() {
                 return Ok((lock.catalogue.clone(), lock.models.clone()));

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use lock::{Exercise, ExerciseKind, ExerciseName, Lock, PackageName, System, Version};
-use replay::registry::{BasePath, Lookup, Origin, RecordRegistry, Sight};
+use lock::{Exercise, ExerciseKind, ExerciseName, Lock, PackageName, System, Version, Want};
+use replay::registry::{BasePath, Origin, RecordRegistry, Sight};
 
 use super::one::{Recorded, absent, forbidden, upstream_failure};
 use super::{Error, Recording, pins};
@@ -84,37 +84,43 @@ struct Before {
 }
 
 impl Recording<'_> {
-    /// Nothing is run for config directories whose library was never published: OpenCode of then does without, and installs nothing there.
-    pub(super) async fn without_library(
+    /// Nothing is run for config directories whose library was never published, nor for plugins of OpenCode's own that were not: OpenCode of
+    /// then does without (1.0 does not start without its plugins, which `verify` tells).
+    pub(super) async fn without_unpublished(
         &self,
         lock: &mut Lock,
         mut anew: BTreeMap<ExerciseName, ExerciseKind>,
         origin: &Origin,
     ) -> Result<BTreeMap<ExerciseName, ExerciseKind>, Error> {
-        let is_directory = |kind: &ExerciseKind| matches!(kind, ExerciseKind::ConfigDir { .. });
-        if opencode::needs_library(&lock.opencode) || !anew.values().any(is_directory) {
-            return Ok(anew);
-        }
-        let name = resolve::name(opencode::CONFIG_DIR_PACKAGE)?;
-        let found = origin.packument(&name).await;
-        let found = resolve::found(origin.upstream(), &name, name.as_str(), found).map(Lookup::Found);
-        let found = match found {
-            Err(resolve::Error::Absent { status, .. }) => Lookup::Absent { status },
-            other => other?,
-        };
-        if let Lookup::Found(packument) = found
-            && packument.versions.contains_key(&lock.opencode)
-        {
-            return Ok(anew);
-        }
-        let note = format!(
-            "{name}@{} was never published: OpenCode installs nothing into config directories, and tools that import it do not work",
-            lock.opencode
-        );
-        self.progress.event(Event::Note(&note));
-        let directories: Vec<ExerciseName> =
-            anew.iter().filter(|(_, kind)| is_directory(kind)).map(|(name, _)| name.clone()).collect();
-        for (name, kind) in directories.into_iter().filter_map(|name| anew.remove_entry(&name)) {
+        let version = lock.opencode.clone();
+        let own = opencode::own_plugins(&version);
+        for (name, kind) in anew.clone() {
+            let (package, wanted, without) = match &kind {
+                ExerciseKind::ConfigDir { .. } if !opencode::needs_library(&version) => {
+                    let library = resolve::name(opencode::CONFIG_DIR_PACKAGE)?;
+                    (library, version.clone(), "config directories, and tools that import it do not work")
+                }
+                ExerciseKind::Plugin { spec } if own.contains(&spec.as_str()) => {
+                    match (spec.name(), spec.want()) {
+                        (Some(name), Some(Want::Exact(version))) => {
+                            (name.clone(), version.clone(), "its place, and goes without its own plugin")
+                        }
+                        _ => continue,
+                    }
+                }
+                _ => continue,
+            };
+            let found = origin.packument(&package).await;
+            match resolve::found(origin.upstream(), &package, package.as_str(), found) {
+                Ok(packument) if packument.versions.contains_key(&wanted) => continue,
+                Ok(_) | Err(resolve::Error::Absent { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let note = format!(
+                "{name}: {package}@{wanted} was never published: OpenCode installs nothing into {without}"
+            );
+            self.progress.event(Event::Note(&note));
+            anew.remove(&name);
             lock.exercises.insert(name, Exercise::empty(kind));
         }
         Ok(anew)
