@@ -147,6 +147,13 @@ impl Bundling {
             return Err(Error::DeltaSystems { path: path.to_path_buf() });
         }
         let older = Older::at(path, &self.stores)?;
+        // A program that none was named in place of goes along as it was, or the next generation would be without. All of it is there.
+        let (systems, has_tool) =
+            (sources.systems(), sources.0.iter().any(|source| source.part.role == Role::Tool));
+        let is_kept =
+            |old: &&Source| !has_tool && old.part.role == Role::Tool && systems.contains(&old.part.system);
+        *sources =
+            Sources::new(sources.0.iter().chain(older.sources.iter().filter(is_kept)).cloned().collect());
         for source in &mut sources.0 {
             source.base = older.of(&source.part).cloned().map(Box::new);
             if source.base.is_none() && source.part.role == Role::Output {
