@@ -59,6 +59,8 @@ fn tar(file: &Path, level: u32) -> Command {
 fn install(file: &Path, place: &Path) -> io::Result<Duration> {
     let mut command = Place::get().command(["install", "--prefix"]);
     command.arg(place.join("prefix")).arg(file);
+    // A home of its own: root would install for all users otherwise.
+    command.env("HOME", place);
     command.env("XDG_STATE_HOME", place.join("state")).env("XDG_CONFIG_HOME", place.join("config"));
     let took = timed(&mut command);
     tree::remove_tree(place).map_err(io::Error::other)?;
