@@ -162,10 +162,10 @@ mod tests {
         assert_eq!(found(Some("/opt/x"), home, None, false), is("/opt/x", own));
         assert_eq!(found(None, home, Some("/s"), false), is("/home/a/.local", "/s/opencode-cache"));
         assert_eq!(
-            found(None, Some("/root"), None, true),
-            is("/root/.local", "/root/.local/state/opencode-cache")
+            found(None, Some("/home/r"), None, true),
+            is("/home/r/.local", "/home/r/.local/state/opencode-cache")
         );
-        assert_eq!(found(Some("/usr/local"), Some("/root"), None, true), is("/usr/local", SYSTEM_STATE));
+        assert_eq!(found(Some("/usr/local"), Some("/home/r"), None, true), is("/usr/local", SYSTEM_STATE));
         assert_eq!(found(None, None, None, true), is("/usr/local", SYSTEM_STATE));
         assert_eq!(found(None, None, None, false), is("no-home", ""));
         assert_eq!(found(Some("/opt/x"), None, None, false), is("no-home", ""));

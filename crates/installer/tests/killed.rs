@@ -35,20 +35,9 @@ const CHANGES: [&str; 20] = [
     "copy_file_range",
 ];
 
-/// Calls that a full disk refuses.
-const ROOM: [&str; 11] = [
-    "mkdir",
-    "mkdirat",
-    "rename",
-    "renameat",
-    "renameat2",
-    "symlink",
-    "symlinkat",
-    "write",
-    "fsync",
-    "syncfs",
-    "copy_file_range",
-];
+/// Those of them that want no room: a full disk does not refuse them.
+const ROOMLESS: [&str; 9] =
+    ["unlink", "unlinkat", "rmdir", "chmod", "fchmod", "fchmodat", "utimensat", "openat", "flock"];
 
 /// Tries every call, not each third.
 const THOROUGH: &str = "OPENCODE_CACHE_THOROUGH";
@@ -142,7 +131,7 @@ fn killed_at_any_call_it_is_finished_by_doing_it_again() {
 fn a_full_disk_at_any_call_is_told_and_nothing_is_left() {
     let case = Case::new();
     let mut refused = Vec::new();
-    for call in ROOM {
+    for call in CHANGES.into_iter().filter(|call| !ROOMLESS.contains(call)) {
         for number in numbers() {
             let output = case.install(call, "error=ENOSPC", number);
             let said = String::from_utf8_lossy(&output.stderr).into_owned();

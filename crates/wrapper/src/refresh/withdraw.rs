@@ -34,8 +34,11 @@ pub fn withdraw(plan: Plan<'_>, store: &[u8]) -> Result<(), Failure> {
         let places = outdated(plan, &map);
         let may_go = places.iter().any(|place| leads_below(place, store))
             && !places.iter().any(|place| is_in_use(place, &running));
-        stays |= !may_go;
-        places.iter().filter(|_| may_go).for_each(|place| first.note(remove_ours(place)));
+        if may_go {
+            places.iter().for_each(|place| first.note(remove_ours(place)));
+        } else {
+            stays = true;
+        }
     }
     if !stays {
         first.note(forget(path));
