@@ -36,6 +36,16 @@ pub fn keep_ended_children() {
     unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
 }
 
+/// Gives every signal its default meaning again: what the caller's caller ignored (`nohup`, a job of a script in the background) would
+/// stay ignored in what is executed. System calls only.
+pub fn nothing_ignored() {
+    for signal in 1..=libc::SIGRTMAX() {
+        // SAFETY: no function of ours is installed. The two that cannot be changed, and the C library's own, are refused: they are what
+        // they should be.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
 /// Kills every process of this pid namespace but its first. Only for that first process.
 pub fn kill_all_of_the_namespace() -> io::Result<()> {
     // SAFETY: no memory is involved.

@@ -151,6 +151,7 @@ fn connect(command: &mut Command, job: &Job) -> Result<Option<OwnedFd>, Failure>
 
 /// Runs between fork and exec: system calls only.
 fn bound(bounds: Bounds) -> io::Result<()> {
+    sys::nothing_ignored();
     lower(Resource::Core, 0)?;
     if let Some(threads) = bounds.threads {
         lower(Resource::Nproc, threads)?;

@@ -16,6 +16,7 @@ pub const CASES: &[Case] = &[
     ("a program is talked to over a pipe", piped),
     ("a program draws on a terminal of its own", terminal),
     ("the environment is exactly what was given, however large", environment),
+    ("what the caller's caller ignores is not ignored inside", signals),
     ("everything is killed, and the files stay", kill_all),
     ("orphans are killed and reaped too", orphans),
     ("the sandbox's end ends everything", end),
@@ -104,6 +105,22 @@ fn environment() {
     let seen = said(&sandbox, &command);
     assert_eq!(seen.lines().count(), 50);
     assert!(seen.lines().all(|line| line.starts_with('V') && line.len() > 20_000));
+}
+
+fn signals() {
+    let ignored = "trap '' HUP INT TERM USR1 RTMAX; exec \"$0\" ignoring";
+    let me = std::env::current_exe().unwrap();
+    let ran = Command::new("bash").args(["-c", ignored]).arg(me).output().unwrap();
+    let said = String::from_utf8(ran.stdout).unwrap();
+    let ignored = u64::from_str_radix(said.trim_start_matches("SigIgn:").trim(), 16).unwrap();
+    // 32 and 33 are the C library's own, and nobody may change them.
+    assert_eq!(ignored & !(0b11 << 31), 0, "{said}");
+}
+
+/// A program that ignores signals, and has a sandbox.
+pub fn ignoring() -> ExitCode {
+    println!("{}", said(&start(&spec()), &shell("grep SigIgn /proc/self/status")).trim_end());
+    ExitCode::SUCCESS
 }
 
 fn kill_all() {

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["probe", rest @ ..] => probe::main(rest),
         ["owner"] => life::owner(),
+        ["ignoring"] => life::ignoring(),
         ["direct"] => direct::inner(),
         ["forbidden"] => direct::refused(),
         _ => all(words.iter().copied().find(|word| !word.starts_with('-'))),
