@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::hash::Sha256;
 use crate::index::{Base, Index, MAX_PATCH, Part, Patch};
 use crate::listing::{Entry, Kind, Listing};
+use crate::marks::Marks;
 use crate::patch;
 use crate::tape::{Content, Trees};
 use crate::write::Contents;
@@ -22,6 +23,8 @@ pub struct Draft {
     pub(crate) listing_patches: Vec<Option<Vec<u8>>>,
     /// The patches that make contents, by their hash.
     pub(crate) patches: BTreeMap<Sha256, Vec<u8>>,
+    /// What contents are known by when they are packed.
+    pub(crate) marks: Marks,
 }
 
 impl Draft {
@@ -35,7 +38,14 @@ impl Draft {
             bases,
             listing_patches,
             patches: BTreeMap::new(),
+            marks: Marks::default(),
         }
+    }
+
+    /// Contents that have a mark are compared with that when they are packed, and not hashed again.
+    #[must_use]
+    pub fn known_by(self, marks: Marks) -> Self {
+        Self { marks, ..self }
     }
 
     /// These trees as what differs from their bases, each of which is named by its digest. A file is a patch where the base has one under

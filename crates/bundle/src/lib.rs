@@ -12,6 +12,7 @@
 //! | `tape`, `stream` | the tar, of which every byte follows from index and listings; the tar as it is unpacked |
 //! | [`frame`] | compressing a piece so that the same bytes always come out |
 //! | [`patch`] | a file as what differs from another |
+//! | [`marks`] | whether a file is still what was listed |
 //! | [`draft`] | what is to be written: in full, or as what differs from trees that the target has |
 //! | [`mod@write`], [`read`] | a whole bundle |
 //! | [`restore`] | its trees as directories: a [`Sink`] |
@@ -31,6 +32,7 @@ pub mod header;
 pub mod index;
 pub mod joined;
 pub mod listing;
+pub mod marks;
 pub mod minisign;
 pub mod patch;
 pub mod read;
@@ -51,6 +53,7 @@ pub use header::Header;
 pub use index::{Base, Index, Part, Patch, Role};
 pub use joined::Joined;
 pub use listing::{Entry, Kind, Listing};
+pub use marks::Marks;
 pub use read::{Bundle, Front};
 pub use restore::Restoring;
 pub use sink::{Bases, NoBases, Place, Sink};

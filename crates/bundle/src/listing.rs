@@ -4,14 +4,19 @@
 //! A line for each entry below the root, in the order of a NAR, fields separated by TABs: `d PATH`, `f SHA256 SIZE PATH`, `x` likewise
 //! for what is executable, `l TARGET PATH`.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::path::Path;
 
+use flate2::Crc;
 use lock::RelPath;
+use tree::NarHash;
+use tree::nar::Seen;
 use tree::scan::{MAX_DEPTH, MAX_ENTRIES};
 
 use crate::error::{Error, Result};
 use crate::hash::{Hasher, Sha256};
+use crate::marks::Marks;
 
 /// The largest file, in bytes: what a tar's header has room for is 8 GiB.
 pub const MAX_FILE: u64 = 4 << 30;
@@ -77,14 +82,41 @@ impl Listing {
     /// # Errors
     /// [`Error::Tree`], and as [`Listing::new`] for names that no bundle can hold.
     pub fn of(tree: &tree::Tree) -> Result<Self> {
-        let mut entries = Vec::with_capacity(tree.entries().len());
         let mut buffer = vec![0; BUFFER];
+        Self::with(tree, |entry, size| hash(&tree.locate(entry), size, &mut buffer))
+    }
+
+    /// The listing of a tree and the hash of its NAR, for which every file is read once, and marks by which each is known again.
+    ///
+    /// # Errors
+    /// As [`Listing::of`].
+    pub fn and_nar(tree: &tree::Tree) -> Result<(Self, NarHash, Marks)> {
+        let (mut hasher, mut crc) = (Hasher::new(), Crc::new());
+        let (mut hashes, mut marks) = (VecDeque::new(), Marks::default());
+        let nar = tree::nar::hash_tree_seen(tree, &mut |seen| match seen {
+            Seen::Bytes(bytes) => {
+                hasher.update(bytes);
+                crc.update(bytes);
+            }
+            Seen::End => {
+                let hash = std::mem::take(&mut hasher).finish();
+                marks.add(hash, crc.sum());
+                crc.reset();
+                hashes.push_back(hash);
+            }
+        })?;
+        let none = || malformed("a file that was not read");
+        let listing = Self::with(tree, |_, _| hashes.pop_front().ok_or_else(none))?;
+        Ok((listing, nar, marks))
+    }
+
+    fn with(tree: &tree::Tree, mut hash: impl FnMut(&tree::Entry, u64) -> Result<Sha256>) -> Result<Self> {
+        let mut entries = Vec::with_capacity(tree.entries().len());
         for entry in tree.entries().iter().filter(|entry| !entry.path.as_os_str().is_empty()) {
             let kind = match &entry.kind {
                 tree::Kind::Directory => Kind::Directory,
                 tree::Kind::File { size, executable } => {
-                    let hash = hash(&tree.locate(entry), *size, &mut buffer)?;
-                    Kind::File { hash, size: *size, executable: *executable }
+                    Kind::File { hash: hash(entry, *size)?, size: *size, executable: *executable }
                 }
                 tree::Kind::Link { target } => Kind::Link { target: word(target)?.to_owned() },
             };

@@ -217,9 +217,31 @@ fn restoring_gives_the_trees_and_writes_over_nothing() {
     };
     restore().unwrap();
     for (root, tree) in roots.iter().zip(&trees.0) {
-        assert_eq!(Listing::of(&tree::scan(root).unwrap()).unwrap(), tree.listing());
+        let scanned = tree::scan(root).unwrap();
+        assert_eq!(Listing::of(&scanned).unwrap(), tree.listing());
+        let (listing, nar, _) = Listing::and_nar(&scanned).unwrap();
+        assert_eq!((listing, nar), (tree.listing(), tree::nar_hash(root).unwrap()));
     }
     assert_eq!(restore().unwrap_err().code(), "tree-exists");
+}
+
+#[test]
+fn what_has_changed_since_it_was_listed_is_not_bundled() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("a"), "as it was").unwrap();
+    let (listing, _, marks) = Listing::and_nar(&tree::scan(directory.path()).unwrap()).unwrap();
+    let made = |now: &str| {
+        let files = BTreeMap::from([("a".to_owned(), (now.as_bytes().to_vec(), false))]);
+        Trees(vec![Made { files, ..Made::default() }])
+    };
+    for marks in [marks, Marks::default()] {
+        let draft = Draft::full(vec![part(0, Role::Output, &listing)], vec![listing.clone()]).known_by(marks);
+        let write = |now| write(&mut Cursor::new(Vec::new()), &draft, &made(now), b"", packing(1));
+        write("as it was").unwrap();
+        for now in ["as it is.", "as it was, nearly", "as it", ""] {
+            assert_eq!(write(now).unwrap_err().code(), Error::Changed { path: "a".to_owned() }.code());
+        }
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lock::RelPath;
@@ -12,9 +12,10 @@ use lock::RelPath;
 use crate::draft::Draft;
 use crate::error::{Doing as _, Error, Result};
 use crate::frame;
-use crate::hash::{Hasher, Sha256};
+use crate::hash::Sha256;
 use crate::header::{ALIGNMENT, BEFORE, BLOCK, Frame, Header, MAX_STUB, SKIPPED, Stub, length};
 use crate::index::Index;
+use crate::marks::Look;
 use crate::read::MAX_FRONT;
 use crate::tape::{self, Content, END, Step};
 
@@ -88,7 +89,7 @@ pub fn write(
             match (step.content, step.entry) {
                 (Content::Here { hash, size }, Some(entry)) => {
                     let file = contents.open(step.part, &entry.path)?;
-                    copy(file, &entry.path, hash, size, cutter, &mut buffer)?;
+                    copy(file, &entry.path, draft.marks.look(hash), size, cutter, &mut buffer)?;
                     cutter.put(&END[..tape::padding(size)])?;
                 }
                 (Content::Patch { hash, packed, .. }, _) => {
@@ -177,13 +178,13 @@ fn tape_size<'a>(index: &Index, steps: impl Iterator<Item = Step<'a>>) -> u64 {
 fn copy(
     mut file: impl Read,
     path: &RelPath,
-    hash: Sha256,
+    mut look: Look,
     size: u64,
     cutter: &mut Cutter,
     buffer: &mut [u8],
 ) -> Result<()> {
     let changed = || Error::Changed { path: path.as_str().to_owned() };
-    let (mut hasher, mut left) = (Hasher::new(), size);
+    let mut left = size;
     loop {
         let count = match file.read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -193,22 +194,25 @@ fn copy(
             break;
         }
         left = left.checked_sub(count as u64).ok_or_else(changed)?;
-        hasher.update(&buffer[..count]);
+        look.update(&buffer[..count]);
         cutter.put(&buffer[..count])?;
     }
-    if left == 0 && hasher.finish() == hash { Ok(()) } else { Err(changed()) }
+    if left == 0 && look.finish() { Ok(()) } else { Err(changed()) }
 }
+
+/// A piece when it is packed, and the hash of that.
+type Packed = Result<(Vec<u8>, Sha256)>;
 
 /// A piece, and where it goes when it is packed.
 struct Job {
     piece: Vec<u8>,
-    done: SyncSender<Result<Vec<u8>>>,
+    done: SyncSender<Packed>,
 }
 
 /// A piece that was sent to be packed: its size, and where it comes from.
 struct Pending {
     size: u64,
-    packed: Receiver<Result<Vec<u8>>>,
+    packed: Receiver<Packed>,
 }
 
 /// Cuts a stream into pieces.
@@ -216,6 +220,8 @@ struct Cutter {
     piece: Vec<u8>,
     jobs: SyncSender<Job>,
     order: SyncSender<Pending>,
+    /// Pieces that were packed, emptied: fresh memory has to be cleared by the kernel first.
+    emptied: Receiver<Vec<u8>>,
 }
 
 impl Cutter {
@@ -236,7 +242,8 @@ impl Cutter {
         if self.piece.is_empty() {
             return Ok(());
         }
-        let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(BLOCK));
+        let next = self.emptied.try_recv().unwrap_or_else(|_| Vec::with_capacity(BLOCK));
+        let piece = std::mem::replace(&mut self.piece, next);
         let (done, packed) = sync_channel(1);
         let size = piece.len() as u64;
         // Nobody listens any more where writing has failed, and then that is what is told.
@@ -257,12 +264,13 @@ fn pack(
         let (jobs, queue) = sync_channel::<Job>(0);
         let (order, pending) = sync_channel::<Pending>(threads);
         let queue = Arc::new(Mutex::new(queue));
+        let (emptying, emptied) = channel();
         for _ in 0..threads {
-            let queue = Arc::clone(&queue);
-            scope.spawn(move || work(&queue, packing.level));
+            let (queue, emptying) = (Arc::clone(&queue), emptying.clone());
+            scope.spawn(move || work(&queue, &emptying, packing.level));
         }
         let producer = scope.spawn(move || {
-            let mut cutter = Cutter { piece: Vec::with_capacity(BLOCK), jobs, order };
+            let mut cutter = Cutter { piece: Vec::with_capacity(BLOCK), jobs, order, emptied };
             produce(&mut cutter)
         });
         let written = write_frames(out, pending);
@@ -273,12 +281,19 @@ fn pack(
     })
 }
 
-fn work(queue: &Mutex<Receiver<Job>>, level: i32) {
+fn work(queue: &Mutex<Receiver<Job>>, emptying: &Sender<Vec<u8>>, level: i32) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { piece, done }) = next else { return };
+        let Ok(Job { mut piece, done }) = next else { return };
+        let packed = frame::pack(&piece, level).map(|packed| {
+            let hash = Sha256::of(&packed);
+            (packed, hash)
+        });
         // Nobody waits for it where writing has failed.
-        let _ = done.send(frame::pack(&piece, level));
+        let _ = done.send(packed);
+        piece.clear();
+        // Nor for this one at the end.
+        let _ = emptying.send(piece);
     }
 }
 
@@ -288,8 +303,8 @@ fn write_frames(out: &mut impl Write, pending: Receiver<Pending>) -> Result<Vec<
     for Pending { size, packed } in pending {
         // A piece that was sent and is not packed: the producer has failed in between, and tells.
         let Ok(packed) = packed.recv() else { break };
-        let packed = packed?;
-        frames.push(Frame { packed: packed.len() as u64, size, hash: Sha256::of(&packed) });
+        let (packed, hash) = packed?;
+        frames.push(Frame { packed: packed.len() as u64, size, hash });
         out.write_all(&packed).doing("write")?;
     }
     Ok(frames)

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
+use crate::behind::Behind;
 use crate::error::{At, Result};
 
 /// The end of the names of files that are being written.
@@ -32,6 +33,7 @@ pub fn write_file(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
 pub struct Aside {
     file: NamedTempFile,
     path: PathBuf,
+    behind: Behind,
 }
 
 impl Aside {
@@ -52,7 +54,7 @@ impl Aside {
             .suffix(ASIDE_SUFFIX)
             .tempfile_in(directory_of(path))
             .at("create", path)?;
-        Ok(Self { file, path: path.to_path_buf() })
+        Ok(Self { file, path: path.to_path_buf(), behind: Behind::default() })
     }
 
     /// The open file, for reading back, truncating or cloning the descriptor.
@@ -74,8 +76,9 @@ impl Aside {
     /// # Errors
     /// [`Error::Io`](crate::Error::Io); nothing is left under either name then.
     pub fn finish(self, mode: u32) -> Result<()> {
-        let Self { file, path } = self;
+        let Self { file, path, behind } = self;
         file.as_file().set_permissions(Permissions::from_mode(mode)).at("set the mode of", &path)?;
+        behind.finish().at("flush", &path)?;
         file.as_file().sync_all().at("flush", &path)?;
         file.persist(&path).map_err(|error| error.error).at("create", &path)?;
         sync_directory(directory_of(&path))
@@ -84,7 +87,9 @@ impl Aside {
 
 impl Write for Aside {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.write(bytes)
+        let count = self.file.write(bytes)?;
+        self.behind.written(self.file.as_file(), count)?;
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -20,6 +20,7 @@
 //! ever followed while a tree is read, written or removed.
 
 pub mod atomic;
+mod behind;
 mod canonical;
 pub mod digest;
 mod error;

@@ -4,8 +4,10 @@
 //! zeros up to a multiple of eight. A node is `(`, `type`, then `regular` with an optional
 //! `executable` and `contents`, or `symlink` with `target`, or `directory` with an `entry` for each
 //! name in order of bytes, and `)`. Of a file's metadata only its owner's executable bit counts.
-//! Holds no more than one buffer of a file in memory. [`read`] reads a NAR back, [`restore`] makes a tree of one.
+//! Holds no more than one buffer of a file in memory, a few of them where a thread hashes behind. [`read`] reads a NAR back, [`restore`]
+//! makes a tree of one.
 
+mod aside;
 pub mod read;
 mod restore;
 
@@ -68,8 +70,13 @@ pub fn write(path: &Path, out: impl Write) -> Result<()> {
 /// # Errors
 /// As [`write()`].
 pub fn write_tree(tree: &Tree, out: impl Write) -> Result<()> {
+    write_seen(tree, out, &mut |_| {})
+}
+
+/// As [`write_tree`], while `seen` is told of the content of each file in turn.
+fn write_seen(tree: &Tree, out: impl Write, seen: &mut dyn FnMut(Seen<'_>)) -> Result<()> {
     let out = io::BufWriter::with_capacity(BUFFER, out);
-    let mut writer = Writer { root: tree.root(), out, open: 0, buffer: vec![0; BUFFER] };
+    let mut writer = Writer { root: tree.root(), out, open: 0, buffer: vec![0; BUFFER], seen };
     writer.string(MAGIC)?;
     for entry in tree.entries() {
         writer.close_to(entry.depth())?;
@@ -92,7 +99,7 @@ pub fn length(tree: &Tree) -> u64 {
 /// As [`write()`].
 pub fn write_plain(content: impl Read, size: u64, path: &Path, out: impl Write) -> Result<()> {
     let out = io::BufWriter::with_capacity(BUFFER, out);
-    let mut writer = Writer { root: path, out, open: 0, buffer: vec![0; BUFFER] };
+    let mut writer = Writer { root: path, out, open: 0, buffer: vec![0; BUFFER], seen: &mut |_| {} };
     writer.strings(&[MAGIC, b"(", b"type", b"regular", b"contents"])?;
     writer.contents(content, size, path)?;
     writer.string(b")")?;
@@ -118,14 +125,39 @@ pub fn nar_hash(path: &Path) -> Result<NarHash> {
 /// # Errors
 /// As [`write()`].
 pub fn hash_tree(tree: &Tree) -> Result<NarHash> {
-    let mut hasher = Hasher { sha256: Sha256::new(), size: 0 };
+    let mut hasher = Hasher::default();
     write_tree(tree, &mut hasher)?;
-    Ok(NarHash { sha256: hasher.sha256.finalize().into(), size: hasher.size })
+    Ok(hasher.finish())
 }
 
+/// What somebody is told who looks at the files of a tree while its NAR is made.
+#[derive(Debug, Clone, Copy)]
+pub enum Seen<'a> {
+    /// More bytes of a file.
+    Bytes(&'a [u8]),
+    /// Those were all of it; the next file in the order of the listing follows.
+    End,
+}
+
+/// The NAR hash of a tree that was already listed, while `seen` is told of the content of each file, in the listing's order: all is read
+/// once, and hashed by a thread of its own.
+///
+/// # Errors
+/// As [`write()`].
+pub fn hash_tree_seen(tree: &Tree, seen: &mut dyn FnMut(Seen<'_>)) -> Result<NarHash> {
+    aside::hash(|out| write_seen(tree, out, seen))
+}
+
+#[derive(Default)]
 struct Hasher {
     sha256: Sha256,
     size: u64,
+}
+
+impl Hasher {
+    fn finish(self) -> NarHash {
+        NarHash { sha256: self.sha256.finalize().into(), size: self.size }
+    }
 }
 
 impl Write for Hasher {
@@ -147,6 +179,7 @@ struct Writer<'a, W: Write> {
     /// Directories whose closing bracket is still to come.
     open: usize,
     buffer: Vec<u8>,
+    seen: &'a mut dyn FnMut(Seen<'_>),
 }
 
 impl<W: Write> Writer<'_, W> {
@@ -203,9 +236,11 @@ impl<W: Write> Writer<'_, W> {
                 return Err(changed());
             }
             if read == 0 {
+                (self.seen)(Seen::End);
                 return self.padding(size);
             }
             left = left.checked_sub(read as u64).ok_or_else(changed)?;
+            (self.seen)(Seen::Bytes(&self.buffer[..read]));
             self.out.write_all(&self.buffer[..read]).at("write the NAR of", self.root)?;
         }
     }

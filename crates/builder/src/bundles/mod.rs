@@ -174,6 +174,7 @@ impl Bundling {
             }
             None => Draft::full(sources.parts(), sources.listings()),
         };
+        let draft = draft.known_by(sources.marks());
         let threads = NonZeroUsize::new(crate::parallel()).unwrap_or(NonZeroUsize::MIN);
         let packing = Packing { level: self.level, threads };
         let header = bundle::write(&mut paper, &draft, sources, program, packing).map_err(failed)?;

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use bundle::{Contents as Bytes, Listing, Part, Role, Sha256};
+use bundle::{Contents as Bytes, Listing, Marks, Part, Role, Sha256};
 use lock::{RelPath, System};
-use tree::{Digest, StorePath};
+use tree::{Digest, NarHash, StorePath};
 
 use super::Error;
 use crate::contents::Contents;
@@ -19,6 +19,8 @@ pub(super) struct Source {
     pub(super) part: Part,
     /// What it is told as the difference from, where it is.
     pub(super) base: Option<Box<Source>>,
+    /// What its files are known by when they are packed.
+    pub(super) marks: Marks,
 }
 
 /// All of them, in the order that an index has.
@@ -31,13 +33,8 @@ impl Source {
         let stored = StorePath::resolve(path)?;
         let root = stored.path().to_path_buf();
         let contents = Contents::read(&root)?;
-        // Both read everything: side by side they wait for the disk once.
-        let (verified, listing) = std::thread::scope(|scope| {
-            let verified = scope.spawn(|| stored.verify());
-            let listing = listing(&root);
-            (verified.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), listing)
-        });
-        verified.map_err(|error| match error {
+        let (listing, nar, marks) = listing(&root)?;
+        stored.compare(&nar).map_err(|error| match error {
             tree::Error::Damaged { path, .. } if tree::store::is_of_nix(&path) => Error::MadeByNix { path },
             error => error.into(),
         })?;
@@ -47,18 +44,20 @@ impl Source {
             ("lock", contents.lock),
         ];
         let facts = facts.map(|(word, value)| (word.to_owned(), value)).into();
-        Ok(Self::new(root, listing?, contents.system, Role::Output, stored.digest(), facts))
+        let new = Self::new(root, listing, contents.system, Role::Output, stored.digest(), facts);
+        Ok(Self { marks, ..new })
     }
 
     /// A tree that is in no store yet.
     pub(super) fn tree(root: &Path, system: System, role: Role) -> Result<Self, Error> {
-        let digest = Digest::of(&tree::nar_hash(root)?);
-        Ok(Self::new(root.to_path_buf(), listing(root)?, system, role, digest, BTreeMap::new()))
+        let (listing, nar, marks) = listing(root)?;
+        let new = Self::new(root.to_path_buf(), listing, system, role, Digest::of(&nar), BTreeMap::new());
+        Ok(Self { marks, ..new })
     }
 
     /// One that came out of a bundle.
     pub(super) fn unpacked(root: PathBuf, listing: Listing, part: Part) -> Self {
-        Self { root, listing, part: Part { base: None, ..part }, base: None }
+        Self { root, listing, part: Part { base: None, ..part }, base: None, marks: Marks::default() }
     }
 
     fn new(
@@ -73,7 +72,7 @@ impl Source {
         let (hash, listing_size) = (Sha256::of(text.as_bytes()), text.len() as u64);
         let size = listing.size();
         let part = Part { system, role, digest, listing: hash, listing_size, size, base: None, facts };
-        Self { root, listing, part, base: None }
+        Self { root, listing, part, base: None, marks: Marks::default() }
     }
 
     /// OpenCode's version, of an output.
@@ -82,9 +81,9 @@ impl Source {
     }
 }
 
-fn listing(root: &Path) -> Result<Listing, Error> {
+fn listing(root: &Path) -> Result<(Listing, NarHash, Marks), Error> {
     let failed = |source| Error::Bundle { verb: "list", path: root.to_path_buf(), source };
-    Listing::of(&tree::scan(root)?).map_err(failed)
+    Listing::and_nar(&tree::scan(root)?).map_err(failed)
 }
 
 impl Sources {
@@ -102,6 +101,13 @@ impl Sources {
 
     pub(super) fn listings(&self) -> Vec<Listing> {
         self.0.iter().map(|source| source.listing.clone()).collect()
+    }
+
+    /// What their files are known by.
+    pub(super) fn marks(&self) -> Marks {
+        let mut marks = Marks::default();
+        self.0.iter().for_each(|source| marks.extend(source.marks.clone()));
+        marks
     }
 
     /// As a delta wants them: which trees the target has, in the same order.
