@@ -6,7 +6,7 @@ let
   readLock = import ./lock.nix;
   steps = import ./steps.nix;
 
-  # One derivation for each pinned file and each exercise of a lock, for one system.
+  # One derivation for each pinned file and each exercise of a lock, for one system; before 1.14 one for all plugins and SDKs.
   mkCache =
     {
       # The system to build for, and to build on.
@@ -30,6 +30,8 @@ let
       patchelf ? null,
       # What OpenCode unpacks released language servers with, each with its bin/: unzip, tar, gzip, xz.
       unpackers ? [ ],
+      # Store paths whose lib/ has what native modules need and glibc does not have: libstdc++, libgcc_s.
+      libraries ? [ ],
       # Further environment variables of whoever builds that downloads may depend on.
       impureEnvVars ? [ ],
     }:
@@ -75,7 +77,8 @@ let
             };
           };
 
-      # Each depends on what the lock says of it and on nothing else: another plugin makes none of the others run again.
+      # Each depends on what the lock says of it and on nothing else: another plugin makes none of the others run again, but
+      # where they share a tree (`shared`).
       exercises = builtins.mapAttrs (
         name: slice:
         step {
@@ -86,12 +89,14 @@ let
             inherit system;
             binary = "${unwrapped}/bin/opencode";
             artifacts = artifacts.${name};
+            # There OpenCode loads the plugins that it installs.
+            libraries = if name == "shared" then map place libraries else [ ];
           };
           more = {
             __darwinAllowLocalNetworking = true;
           }
           // (
-            if slice.exercises.${name}.kind == "language-server" then
+            if builtins.any (one: one.kind == "language-server") (builtins.attrValues slice.exercises) then
               { PATH = builtins.concatStringsSep ":" (map (place: "${place}/bin") unpackers); }
             else
               { }
@@ -107,16 +112,13 @@ let
       tool,
       # "online": OpenCode may add what was not captured. "offline": nothing tries.
       profile ? "online",
-      # Store paths whose lib/ has what native modules need and glibc does not have: libstdc++, libgcc_s.
+      # As above.
       libraries ? [ ],
       ...
     }:
     let
       cache = mkCache (
-        builtins.removeAttrs args [
-          "profile"
-          "libraries"
-        ]
+        builtins.removeAttrs args [ "profile" ]
       );
       inherit (cache) read;
       step = steps { inherit system tool; };

@@ -87,6 +87,29 @@ let
     )
   );
 
+  # Before 1.14 OpenCode keeps one tree for all plugins and SDKs: what fills it is one step (opencode/era.rs).
+  numbers = builtins.match "([0-9]+)[.]([0-9]+)[.].*" data.opencode;
+  number = at: builtins.fromJSON (builtins.elemAt numbers at);
+  hasOneTree = numbers != null && number 0 == 1 && number 1 < 14;
+  sharesTree =
+    exercise:
+    hasOneTree
+    && builtins.elem exercise.kind [
+      "plugin"
+      "provider"
+    ];
+  sharing = builtins.filter (name: sharesTree replayed.${name}) (builtins.attrNames replayed);
+
+  # step → the names of the exercises that it performs
+  performed =
+    builtins.mapAttrs (name: _: [ name ]) (removeAttrs replayed sharing)
+    // (if sharing == [ ] then { } else { shared = sharing; });
+
+  # Of some exercises, what they resolved, each once.
+  resolvedBy =
+    names:
+    builtins.attrNames (only (builtins.concatMap (name: replayed.${name}.packages) names));
+
   only = ids: builtins.listToAttrs (map (name: { inherit name; value = null; }) ids);
 
   isFor =
@@ -139,22 +162,22 @@ in
         opencode-cache: ${baseNameOf (toString lock)} has no variant ${variant} for ${system}.
         Add "${variant}" to `variants` in opencode-cache.toml, and run `opencode-cache lock`.'';
 
-  # exercise → a lock of that exercise alone
-  slices = builtins.mapAttrs (name: exercise: {
+  # step → a lock of its exercises alone
+  slices = builtins.mapAttrs (_: names: {
     inherit (data) version opencode systems;
-    exercises.${name} = exercise;
-    packages = builtins.intersectAttrs (only exercise.packages) data.packages;
-    known = builtins.intersectAttrs (only exercise.packages) data.known;
+    exercises = builtins.intersectAttrs (only names) replayed;
+    packages = builtins.intersectAttrs (only (resolvedBy names)) data.packages;
+    known = builtins.intersectAttrs (only (resolvedBy names)) data.known;
     inherit downloads;
     catalogue = null;
     models = { };
-  }) replayed;
+  }) performed;
 
-  # exercise → what its replay serves
+  # step → what its replay serves
   pinsOf = builtins.mapAttrs (
-    _: exercise:
-    map package (builtins.filter (id: has id data.packages && isFor id) exercise.packages) ++ files
-  ) replayed;
+    _: names:
+    map package (builtins.filter (id: has id data.packages && isFor id) (resolvedBy names)) ++ files
+  ) performed;
 
   # What an output holds beside trees: programs, and what grammars were downloaded.
   pinsOfOutput =

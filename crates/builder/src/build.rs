@@ -111,6 +111,7 @@ impl Build {
             system: self.system,
             binary: host_binary,
             vendor: self.vendor.clone(),
+            lent: Vec::new(),
             progress: self.progress.clone(),
         };
         capture.run(staging.path()).await?;

@@ -137,6 +137,8 @@ pub struct Capture {
     pub binary: PathBuf,
     /// The pinned bytes.
     pub vendor: Vendor,
+    /// Variables that an OpenCode has which loads what it installs (before 1.14), beside the usual ones.
+    pub lent: Vec<(String, String)>,
     /// Who is told.
     pub progress: Arc<dyn Progress>,
 }
@@ -238,7 +240,7 @@ impl Capture {
         let outlet = Outlet::replay(&mut stage, &self.lock, &self.vendor)
             .map_err(|reason| failed(stage::Error::from(reason).into()))?;
         let kinds: Vec<ExerciseKind> = exercises.iter().map(|(_, exercise)| exercise.kind.clone()).collect();
-        let outcome = shared::perform(&mut stage, &kinds, &url, &outlet, self.system).await;
+        let outcome = shared::perform(&mut stage, &kinds, &url, &outlet, self.system, &self.lent).await;
         let others = downloads::without_catalogue(outlet.close().await, &self.lock.opencode);
         judge(&name, registry.shutdown().await, others)?;
         outcome.map_err(failed)?;

@@ -26,7 +26,6 @@ pub use unpack::unpack;
 
 use crate::capture::Capture;
 use crate::fetch::{Origin, Pin};
-use crate::opencode::Era;
 use crate::progress::{Event, Progress};
 use crate::registry::{self, Sought};
 use crate::{catalogue, emit, fetch, layout};
@@ -77,24 +76,19 @@ fn pin(spec: &spec::FetchOne) -> Result<Pin, Error> {
     Ok(Pin { source: Origin::Upstream(source), integrity: spec::sri(&spec.integrity)?, size: spec.size })
 }
 
-/// Performs the one exercise of a lock's part, with loopback only, and leaves its canonical trees below `out`.
+/// Performs the exercise of a lock's part, or all of them that share one tree, with loopback only, and leaves the canonical trees below
+/// `out`.
 pub async fn exercise(spec: &Path, out: &Path, progress: &Arc<dyn Progress>) -> Result<(), crate::Error> {
     let spec: spec::Exercise = spec::read(spec)?;
     progress.event(Event::Note(&alone()));
     let aside = aside()?;
     let lock: Lock = spec.lock.parse()?;
-    if Era::known(&lock.opencode).is_shared() {
-        let reason = format!(
-            "OpenCode {} keeps one tree for all packages, and a Nix build makes one for each exercise; `opencode-cache build` does it",
-            lock.opencode
-        );
-        return Err(Error::Spec { path: "lock".into(), reason }.into());
-    }
     let capture = Capture {
         lock: Arc::new(lock),
         system: spec::system(&spec.system)?,
         binary: spec.binary,
         vendor: vendor(&aside, &spec.artifacts)?,
+        lent: libraries::lent(&spec.libraries),
         progress: progress.clone(),
     };
     make_directory(out)?;
@@ -120,6 +114,7 @@ pub async fn output(
     }
     catalogue::provide(&lock, &beside, &vendor).await?;
     make_directory(out)?;
+    at_most_one_shared(&spec.exercises)?;
     for exercise in &spec.exercises {
         merge(exercise, out)?;
     }
@@ -168,6 +163,16 @@ fn vendor(aside: &TempDir, artifacts: &BTreeMap<String, PathBuf>) -> Result<Vend
         copy(path, &vendor.path_of(&integrity))?;
     }
     Ok(vendor)
+}
+
+/// The tree that all share is made by one step (before 1.14): two of them joined would be neither.
+fn at_most_one_shared(exercises: &[PathBuf]) -> Result<(), Error> {
+    let with = exercises.iter().filter(|one| one.join(layout::SHARED).is_dir());
+    if with.count() < 2 {
+        return Ok(());
+    }
+    let reason = format!("two steps made {}/, which all plugins and SDKs share", layout::SHARED);
+    Err(Error::Spec { path: "exercises".into(), reason })
 }
 
 /// Copies what lies below `from` to the same places below `to`. Two exercises may have left the same.

@@ -261,6 +261,10 @@ pub(crate) fn prepare(stage: &Stage, kind: &ExerciseKind, llm: &str) -> Result<(
         let path = format!("{}/{name}", stage::CONFIG_DIR);
         stage.sandbox().write(path, content.as_bytes()).map_err(stage::Error::from)
     };
+    if let Some(settings) = stage.opencode().and_then(opencode::npm_settings) {
+        let path = format!("{}/.npmrc", stage::HOME);
+        stage.sandbox().write(path, settings.as_bytes()).map_err(stage::Error::from)?;
+    }
     let config = match kind {
         ExerciseKind::ConfigDir { dependencies } => {
             if let Some(manifest) = own_manifest(dependencies) {

@@ -17,13 +17,15 @@ use crate::{bun_lock, files, opencode};
 /// How long loading all plugins, or one SDK, may take: as long as any exercise.
 const INSTALL_TIME: Duration = Duration::from_secs(600);
 
-/// Has OpenCode fill the tree with all of `kinds`. Returns when it is whole and OpenCode has ended.
+/// Has OpenCode fill the tree with all of `kinds`, with the variables `lent` beside the usual ones. Returns when it is whole and OpenCode
+/// has ended.
 pub async fn perform(
     stage: &mut Stage,
     kinds: &[ExerciseKind],
     registry: &str,
     outlet: &Outlet,
     system: System,
+    lent: &[(String, String)],
 ) -> Result<(), Error> {
     let llm = exercise::model(stage, Script::saying(ANSWER))?;
     let Some(first) = kinds.first() else { return Ok(()) };
@@ -31,7 +33,8 @@ pub async fn perform(
     let config = config(kinds, &llm.url()).to_string();
     let path = format!("{}/opencode.json", stage::CONFIG_DIR);
     stage.sandbox().write(path, config.as_bytes()).map_err(stage::Error::from)?;
-    let env = exercise::environment(stage, registry, outlet, system);
+    let mut env = exercise::environment(stage, registry, outlet, system);
+    env.extend_from_slice(lent);
     let server = stage.serve(stage::BINARY, &env).await?;
     let result = tokio::select! {
         result = ask(stage, kinds, &server) => result,

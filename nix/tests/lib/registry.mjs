@@ -1,6 +1,6 @@
-// An npm registry on loopback that has nothing but what a lock pins, out of the vendor directory, for fixed-output builds:
+// An npm registry on loopback that has nothing but what locks pin, out of the vendor directory, for fixed-output builds:
 //
-//     node registry.mjs LOCK VENDOR
+//     node registry.mjs LOCK… VENDOR
 //
 // prints its port, and serves until its stdin ends. A path below /without/NAME/ lacks the package NAME; below /altered/NAME/
 // it serves other bytes for it.
@@ -9,8 +9,8 @@ import { createReadStream, readFileSync, statSync } from "node:fs"
 import { createServer } from "node:http"
 import { join } from "node:path"
 
-const [lockFile, vendor] = process.argv.slice(2)
-const lock = JSON.parse(readFileSync(lockFile, "utf8"))
+const lockFiles = process.argv.slice(2)
+const vendor = lockFiles.pop()
 const files = new Map()
 
 function add(name, version, integrity) {
@@ -20,13 +20,16 @@ function add(name, version, integrity) {
   files.set(path, join(vendor, integrity.slice(0, dash), hex.slice(0, 2), hex))
 }
 
-for (const [id, { integrity }] of Object.entries(lock.packages)) {
-  const at = id.lastIndexOf("@")
-  add(id.slice(0, at), id.slice(at + 1), integrity)
-}
-const programs = Object.values(lock.programs ?? {}).flatMap((systems) => Object.values(systems))
-for (const { source, package: name, version, integrity } of [...Object.values(lock.systems), ...programs]) {
-  if (source === "npm") add(name, version, integrity)
+for (const lockFile of lockFiles) {
+  const lock = JSON.parse(readFileSync(lockFile, "utf8"))
+  for (const [id, { integrity }] of Object.entries(lock.packages)) {
+    const at = id.lastIndexOf("@")
+    add(id.slice(0, at), id.slice(at + 1), integrity)
+  }
+  const programs = Object.values(lock.programs ?? {}).flatMap((systems) => Object.values(systems))
+  for (const { source, package: name, version, integrity } of [...Object.values(lock.systems), ...programs]) {
+    if (source === "npm") add(name, version, integrity)
+  }
 }
 
 const server = createServer((request, response) => {

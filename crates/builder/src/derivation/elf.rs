@@ -1,4 +1,4 @@
-//! As much of ELF as has to be read here: a section's bytes by name, and which libraries a file needs. 64 bits, little end
+//! As much of ELF as has to be read here: a section's bytes by name, what lies behind all of it, and which libraries a file needs. 64 bits, little end
 //! first, as all systems that OpenCode is released for. Never writes.
 
 use std::fs::File;
@@ -12,6 +12,8 @@ const MOST_SECTIONS: u16 = 1024;
 const MOST_TABLE: u64 = 16 << 20;
 /// `SHT_DYNAMIC` of elf.h.
 const DYNAMIC: u32 = 6;
+/// `SHT_NOBITS` of elf.h: it takes no place in the file.
+const NOTHING: u32 = 8;
 /// `DT_NEEDED` of elf.h.
 const NEEDED: u64 = 1;
 
@@ -21,6 +23,8 @@ pub struct Elf {
     sections: Vec<Section>,
     /// The section of sections' names.
     names: usize,
+    /// Where the table of sections ends.
+    table_end: u64,
     /// `e_machine`.
     pub machine: u16,
 }
@@ -44,8 +48,10 @@ impl Elf {
         }
         let (count, names) = (short(&head, 0x3c), usize::from(short(&head, 0x3e)));
         let size = u64::from(short(&head, 0x3a));
-        let mut elf = Self { file, sections: Vec::new(), names, machine: short(&head, 0x12) };
-        let table = elf.bytes(long(&head, 0x28), size * u64::from(count.min(MOST_SECTIONS)))?;
+        let (at, length) = (long(&head, 0x28), size * u64::from(count.min(MOST_SECTIONS)));
+        let table_end = at.saturating_add(length);
+        let mut elf = Self { file, sections: Vec::new(), names, table_end, machine: short(&head, 0x12) };
+        let table = elf.bytes(at, length)?;
         if size >= 64 {
             elf.sections = table.chunks_exact(size as usize).map(Section::read).collect();
         }
@@ -54,18 +60,48 @@ impl Elf {
 
     /// The hash of a section's bytes.
     pub fn digest(&mut self, name: &str) -> io::Result<Option<Sri>> {
+        match self.section(name)? {
+            Some((offset, size)) => self.hash(offset, size).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Where a section begins, and how long it is.
+    pub fn section(&mut self, name: &str) -> io::Result<Option<(u64, u64)>> {
         let names = self.content(self.names)?;
         let found =
             self.sections.iter().find(|section| text(&names, section.name as usize) == name.as_bytes());
-        let Some((offset, size)) = found.map(|section| (section.offset, section.size)) else {
-            return Ok(None);
-        };
+        Ok(found.map(|section| (section.offset, section.size)))
+    }
+
+    /// How many bytes lie behind everything that is ELF's.
+    pub fn behind(&mut self) -> io::Result<u64> {
+        let sections = self.sections.iter().filter(|section| section.kind != NOTHING);
+        let end = sections.map(|section| section.offset.saturating_add(section.size)).max();
+        let size = self.file.metadata()?.len();
+        Ok(size.saturating_sub(self.table_end.max(end.unwrap_or_default())))
+    }
+
+    /// The hash of the last bytes.
+    pub fn tail(&mut self, bytes: u64) -> io::Result<Sri> {
+        let size = self.file.metadata()?.len();
+        self.hash(size.saturating_sub(bytes), bytes)
+    }
+
+    /// Whether the last bytes hold a text.
+    pub fn ends_with(&mut self, bytes: u64, wanted: &[u8]) -> io::Result<bool> {
+        let size = self.file.metadata()?.len();
+        let last = self.bytes(size.saturating_sub(bytes), bytes)?;
+        Ok(last.windows(wanted.len()).any(|window| window == wanted))
+    }
+
+    fn hash(&mut self, offset: u64, size: u64) -> io::Result<Sri> {
         self.file.seek(SeekFrom::Start(offset))?;
         let (mut rest, mut hasher) = (self.file.by_ref().take(size), Hasher::new(Algorithm::Sha256));
         let mut buffer = vec![0; 1 << 20];
         loop {
             match rest.read(&mut buffer)? {
-                0 => return Ok(Some(hasher.finish())),
+                0 => return Ok(hasher.finish()),
                 count => hasher.update(&buffer[..count]),
             }
         }
@@ -144,6 +180,20 @@ mod tests {
         assert!(needed.iter().any(|name| name.starts_with("libc.")), "{needed:?}");
         assert!(elf.digest(".text").unwrap().is_some());
         assert_eq!(elf.digest(".no-such").unwrap(), None);
+    }
+
+    #[test]
+    fn what_lies_behind_a_program_is_counted() {
+        let (file, own) = (tempfile::NamedTempFile::new().unwrap(), std::env::current_exe().unwrap());
+        std::fs::copy(own, file.path()).unwrap();
+        let behind = |file: &Path| Elf::open(file).unwrap().unwrap().behind().unwrap();
+        let before = behind(file.path());
+        let mut more = File::options().append(true).open(file.path()).unwrap();
+        std::io::Write::write_all(&mut more, b"payload and its mark").unwrap();
+        assert_eq!(behind(file.path()), before + 20);
+        let mut elf = Elf::open(file.path()).unwrap().unwrap();
+        assert!(elf.ends_with(5, b"mark").unwrap() && !elf.ends_with(5, b"payload").unwrap());
+        assert_eq!(elf.tail(4).unwrap(), Sri::of(Algorithm::Sha256, b"mark"));
     }
 
     #[test]

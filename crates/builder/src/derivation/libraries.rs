@@ -13,6 +13,9 @@ use crate::{emit, layout};
 /// What OpenCode itself carries needs these (its file watcher, 1.14 and later), in an order in which each finds what it needs.
 const ALWAYS: [&str; 2] = ["libgcc_s.so.1", "libstdc++.so.6"];
 
+/// Where a loader looks first.
+const LOADER_PATH: &str = "LD_LIBRARY_PATH";
+
 /// How deep and how much is looked for native modules: more than any tree that npm makes.
 const MOST_DEPTH: usize = 40;
 
@@ -29,6 +32,16 @@ pub fn place(out: &Path, places: &[PathBuf]) -> Result<(), Error> {
     let found: Vec<String> = always.chain(others).filter_map(|name| find(places, &name)).collect();
     let text = format!("{:#}\n", serde_json::json!(found));
     emit::write(out, layout::LIBRARIES, text.as_bytes(), 0o444).map_err(Error::Emit)
+}
+
+/// The variable by which an OpenCode that loads plugins while it installs them finds the libraries: nothing of it is left in a tree.
+pub fn lent(places: &[PathBuf]) -> Vec<(String, String)> {
+    let directories: Vec<String> =
+        places.iter().map(|place| place.join("lib").display().to_string()).collect();
+    match directories.is_empty() {
+        true => Vec::new(),
+        false => vec![(LOADER_PATH.to_owned(), directories.join(":"))],
+    }
 }
 
 fn find(places: &[PathBuf], name: &str) -> Option<String> {

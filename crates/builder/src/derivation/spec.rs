@@ -47,11 +47,11 @@ pub struct Unpack {
     pub patchelf: Option<PathBuf>,
 }
 
-/// One exercise.
+/// One exercise, or those that share a tree.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exercise {
-    /// The lock, reduced to what this exercise is about, so that nothing else makes it run again.
+    /// The lock, reduced to what this is about, so that nothing else makes it run again.
     pub lock: Slice,
     /// The system that it is for: this machine's.
     pub system: String,
@@ -59,6 +59,8 @@ pub struct Exercise {
     pub binary: PathBuf,
     /// Where the pinned files lie, by hash.
     pub artifacts: BTreeMap<String, PathBuf>,
+    /// Store paths whose `lib` has what native modules need, where OpenCode loads what it installs.
+    pub libraries: Vec<PathBuf>,
 }
 
 /// A lock's text as it stands among other things.

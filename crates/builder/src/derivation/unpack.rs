@@ -15,6 +15,10 @@ use super::{Error, aside, make_directory, spec};
 const BINARY: &str = "bin/opencode";
 /// The section that bun keeps what it compiled in (OpenCode 1.14 and later).
 const PAYLOAD: &str = ".bun";
+/// What stands near the end of a binary behind which bun put what it compiled (OpenCode before 1.14).
+const MARK: &[u8] = b"\n---- Bun! ----\n";
+/// How near, in bytes: the length of the whole comes behind it.
+const NEAR: u64 = 64;
 /// The most that is kept of what a program says, in bytes.
 const SAID: usize = 4096;
 
@@ -44,7 +48,9 @@ fn set_interpreter(binary: &Path, interpreter: &str, patchelf: Option<&Path>) ->
         return Err(failed(format!("{interpreter} is not there")));
     }
     let program = patchelf.map_or_else(|| PathBuf::from("patchelf"), |place| place.join("bin/patchelf"));
-    let before = payload(binary)?.ok_or_else(|| failed(format!("it has no section {PAYLOAD}")))?;
+    let place = place_of_payload(binary)?
+        .ok_or_else(|| failed(format!("it has no section {PAYLOAD}, and nothing of bun's behind its end")))?;
+    let before = payload(binary, place)?;
     fs::set_permissions(binary, fs::Permissions::from_mode(0o755))
         .map_err(Error::io("set the mode of", binary))?;
     let mut command = Command::new(&program);
@@ -53,17 +59,40 @@ fn set_interpreter(binary: &Path, interpreter: &str, patchelf: Option<&Path>) ->
     if !ran.status.success() {
         return Err(failed(format!("patchelf: {}", text(&ran.stderr))));
     }
-    if payload(binary)? == Some(before) {
+    if before.is_some() && payload(binary, place)? == before {
         return Ok(());
     }
     Err(Error::Payload { path: binary.into() })
 }
 
+/// Where a binary has what bun compiled.
+#[derive(Debug, Clone, Copy)]
+enum Place {
+    /// In the section [`PAYLOAD`].
+    Section,
+    /// In so many bytes at its end, which a longer interpreter moves as a whole.
+    End(u64),
+}
+
+fn place_of_payload(binary: &Path) -> Result<Option<Place>, Error> {
+    let read = || Error::io("read", binary);
+    let Some(mut elf) = Elf::open(binary).map_err(read())? else { return Ok(None) };
+    if elf.section(PAYLOAD).map_err(read())?.is_some() {
+        return Ok(Some(Place::Section));
+    }
+    let behind = elf.behind().map_err(read())?;
+    let marked = elf.ends_with(behind.min(NEAR), MARK).map_err(read())?;
+    Ok(marked.then_some(Place::End(behind)))
+}
+
 /// The hash of the payload.
-fn payload(binary: &Path) -> Result<Option<lock::Sri>, Error> {
-    let read = |verb| Error::io(verb, binary);
-    let Some(mut elf) = Elf::open(binary).map_err(read("read"))? else { return Ok(None) };
-    elf.digest(PAYLOAD).map_err(read("read"))
+fn payload(binary: &Path, place: Place) -> Result<Option<lock::Sri>, Error> {
+    let read = || Error::io("read", binary);
+    let Some(mut elf) = Elf::open(binary).map_err(read())? else { return Ok(None) };
+    match place {
+        Place::Section => elf.digest(PAYLOAD).map_err(read()),
+        Place::End(bytes) => elf.tail(bytes).map(Some).map_err(read()),
+    }
 }
 
 /// What the binary says that it is, in a HOME of its own.

@@ -148,6 +148,13 @@ pub fn session(version: Option<&Version>) -> serde_json::Value {
     }
 }
 
+/// What bun finds in `~/.npmrc` while OpenCode installs. Left alone it runs the install scripts of packages that stand in a list of its own,
+/// which holds msgpackr-extract, and removes an optional package whose script fails, as in Nix's sandbox, which has no `/usr/bin/env`
+/// (bun of 1.0.61 and 1.3.2). Since 1.14 OpenCode itself says that none is run (`ignoreScripts`, 1.18.33).
+pub fn npm_settings(version: &Version) -> Option<&'static str> {
+    Era::known(version).is_shared().then_some("ignore-scripts=true\n")
+}
+
 /// Whether a variable with a key makes OpenCode install something, and end where it cannot: 1.0.152 wants
 /// `@aws-sdk/credential-providers` for any of AWS's, and so does 1.1.65 (1.2.27 has it inside).
 pub fn key_installs(version: &Version, name: &str) -> bool {

@@ -212,7 +212,7 @@ impl Recording<'_> {
         let url = registry.url(&base);
         let kinds: Vec<ExerciseKind> = members.values().map(|(kind, _)| kind.clone()).collect();
         let performed = tokio::select! {
-            performed = shared::perform(&mut stage, &kinds, &url, &outlet, host) => performed,
+            performed = shared::perform(&mut stage, &kinds, &url, &outlet, host, &[]) => performed,
             () = registry.failed() => Ok(()),
         };
         let (mut facts, others) = (registry.shutdown().await, outlet.close().await);
