@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use builder::bundles::{self, Bundled, Bundling};
+use builder::bundles::{self, Bundled, Bundling, Papers};
+use report::Source;
+use report::source::Beside;
 use serde_json::json;
 
 use crate::failure::Failure;
@@ -32,6 +35,9 @@ pub struct Args {
     /// Take no program along: the other machine has an opencode-cache.
     #[arg(long, conflicts_with = "tool")]
     no_tool: bool,
+    /// Tell nothing of what is in it: no SBOMs, licences' texts and page go along.
+    #[arg(long)]
+    no_papers: bool,
     /// Only what differs from this bundle or output, which the other machine has installed.
     #[arg(long, value_name = "OLD")]
     since: Option<PathBuf>,
@@ -68,6 +74,7 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         level: args.level,
         tools,
         manual: manual::files(),
+        papers: (!args.no_papers).then(|| papers(place)),
         keys: args.sign,
         detached: args.detached,
         split: args.split,
@@ -91,6 +98,18 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         ));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Both SBOMs, the licences' texts and the page of each output, from the bytes and the lock where it is the one that they are of.
+fn papers(place: &Workplace) -> Papers {
+    let lock = builder::lockfile::read(place.lock_path()).ok();
+    Papers(Arc::new(move |told| {
+        let beside = told.beside.iter().filter_map(|(part, listing)| Beside::of(part, listing)).collect();
+        let digest = told.part.digest.to_string();
+        let source = Source::listed(told.root, digest, told.listing.clone(), beside)?;
+        let lock = lock.as_ref().map(|(lock, text)| (lock, text.as_str()));
+        Ok(report::papers::tree(&report::collect(&source, lock)?, &source))
+    }))
 }
 
 /// Systems for which there is no program in it; a delta's machines have one.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use lock::System;
 use report::check::Finding;
-use report::{Inventory, Page, Source};
+use report::{Inventory, Source};
 
 use crate::failure::Failure;
 use crate::ui;
@@ -53,8 +53,7 @@ enum Form {
 pub fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
     let (source, inventory) = inventory(&args.of, args.system, place)?;
     if let Some(directory) = &args.into {
-        let mut files = report::papers(&inventory, &source);
-        files.insert("inside.html".into(), Page::default().render(&inventory).into_bytes());
+        let files = report::papers(&inventory, &source);
         report::write_all(directory, &files)?;
         place.ui().talk(&format!("{}: {} files", directory.display(), files.len()));
         return Ok(ExitCode::SUCCESS);

@@ -57,7 +57,7 @@ fn the_same_bytes() {
         bundle(&site, output, &["-o", "a.bundle", "--tool", tool, "--sign", "a.key", "--sign", "n.key"]);
     let roles: Vec<_> =
         whole["parts"].as_array().unwrap().iter().map(|part| part["role"].as_str().unwrap()).collect();
-    assert_eq!(roles, ["output", "tool"]);
+    assert_eq!(roles, ["output", "tool", "papers"]);
     let cut = bundle(
         &site,
         output,
@@ -114,6 +114,17 @@ fn the_same_bytes() {
         listed.contains("index.json") && listed.contains("/share/man/man1/opencode-cache.1\n"),
         "{listed}"
     );
+
+    // What lies in it for those who approve it is what `sbom` says of it, and agrees with it.
+    site.run(&["sbom", "a.bundle", "--into", "papers"]).unwrap().succeeds();
+    for name in ["sbom.cdx.json", "sbom.spdx.json", "inside.html", "licences/INDEX.tsv"] {
+        let script =
+            "tail -c +4097 \"$1\" | \"$2\" --zstd --wildcards -xOf - \"*/share/doc/opencode-cache/$3\"";
+        let mut inside = Command::new("sh");
+        let inside = succeed(inside.args(["-c", script, "sh"]).arg(path("a.bundle")).arg(&tar).arg(name));
+        assert!(inside == site.read(&format!("papers/{name}")).unwrap().trim_end(), "{name}");
+    }
+    site.run(&["sbom", "a.bundle", "--check", "papers/sbom.cdx.json"]).unwrap().succeeds();
 
     // A bit, anywhere.
     let mut file = File::options().write(true).open(path("c.bundle.002")).unwrap();

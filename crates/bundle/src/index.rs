@@ -28,6 +28,9 @@ pub(crate) const MAX_PATCH: u64 = 256 << 20;
 const MAX_FACTS: usize = 32;
 const LONGEST_FACT: usize = 256;
 
+/// The fact of papers that names the output they tell of.
+pub const OUTPUT: &str = "output";
+
 /// What a bundle has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -99,15 +102,25 @@ pub enum Role {
     Tool,
     /// The C library for machines that have none the output could use.
     Libraries,
+    /// What tells those who approve it what is in an output: SBOMs, the licences' texts, a page.
+    Papers,
+}
+
+impl Role {
+    /// Its word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Output => "output",
+            Self::Tool => "tool",
+            Self::Libraries => "libraries",
+            Self::Papers => "papers",
+        }
+    }
 }
 
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Output => "output",
-            Self::Tool => "tool",
-            Self::Libraries => "libraries",
-        })
+        f.write_str(self.as_str())
     }
 }
 
@@ -115,6 +128,11 @@ impl Part {
     /// The directory's name.
     pub fn name(&self) -> String {
         self.digest.file_name()
+    }
+
+    /// Of papers: the digest of the output that they tell of.
+    pub fn tells_of(&self) -> Option<&str> {
+        self.facts.get(OUTPUT).map(String::as_str).filter(|_| self.role == Role::Papers)
     }
 
     fn order(&self) -> (System, Role, Digest) {

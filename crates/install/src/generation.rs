@@ -130,11 +130,7 @@ impl Record {
 impl Generation {
     /// The word for a tree's link in it.
     pub(crate) fn word(role: Role) -> &'static str {
-        match role {
-            Role::Output => "output",
-            Role::Tool => "tool",
-            Role::Libraries => "libraries",
-        }
+        role.as_str()
     }
 
     /// Where a tree of it is reached.

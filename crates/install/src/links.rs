@@ -14,10 +14,11 @@ use crate::generation::Generation;
 use crate::place::Place;
 use crate::state::{LINK_ASIDE, make_directory};
 
-/// Directories of a tree, of which each file has a link in the same directory of `PREFIX`.
-const DIRECTORIES: [&str; 5] = [
+/// Directories of a tree, of which each file has a link in the same directory of `PREFIX`; of `share/doc` each directory.
+const DIRECTORIES: [&str; 6] = [
     "bin",
     "share/bash-completion/completions",
+    "share/doc",
     "share/fish/vendor_completions.d",
     "share/man/man1",
     "share/zsh/site-functions",
@@ -53,7 +54,7 @@ pub(crate) fn of_listing(role: Role, listing: &Listing) -> Vec<Link> {
 /// The links for a generation that is there.
 pub(crate) fn of_generation(generation: &Generation) -> Result<BTreeSet<Link>> {
     let mut links = BTreeSet::new();
-    for role in [Role::Output, Role::Tool] {
+    for role in [Role::Output, Role::Tool, Role::Papers] {
         let Some(tree) = generation.tree(role) else { continue };
         for directory in DIRECTORIES {
             for name in names(&tree.join(directory))? {

@@ -73,7 +73,9 @@ fn choose(front: &Front, system: Option<System>) -> Result<Vec<usize>> {
             system.map_or_else(|| "none that OpenCode knows".to_owned(), |system| system.to_string());
         return Err(Error::OtherSystem { wanted, there });
     };
-    Ok([Some(output), best(Role::Tool), best(Role::Libraries)].into_iter().flatten().collect())
+    let digest = parts[output].digest.to_string();
+    let papers = parts.iter().position(|part| part.tells_of() == Some(digest.as_str()));
+    Ok([Some(output), best(Role::Tool), best(Role::Libraries), papers].into_iter().flatten().collect())
 }
 
 fn version(part: &Part) -> Option<lock::Version> {

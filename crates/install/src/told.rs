@@ -37,6 +37,9 @@ impl fmt::Display for Installed {
                 "no signature was looked at, since no key is known here: compare the digest with what `bundle` said where it was made"
             )?,
         }
+        if self.generation.tree(bundle::Role::Papers).is_some() {
+            writeln!(f, "what is in it: {}/share/doc/opencode-cache", self.generation.record.prefix)?;
+        }
         left_out(f, &self.left_out)
     }
 }

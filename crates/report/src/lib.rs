@@ -10,7 +10,7 @@
 //! | [`check`] | whether an SBOM says what the bytes say |
 //! | [`licences`] | a summary of the terms, what a manifest refuses, the licences' texts |
 //! | [`page`] | one page of HTML, with its scripts and its style |
-//! | `papers` | what goes along with an output: both SBOMs, the texts |
+//! | [`mod@papers`] | what goes along with an output: both SBOMs, the texts, the page |
 //!
 //! Invariants: nothing is run, no network, no clock, no randomness, nothing printed: the same bytes and the same lock give the same
 //! text. What packages say of themselves is hostile: it is bounded, and stands in a text only escaped.
@@ -23,7 +23,7 @@ mod graph;
 pub mod inventory;
 pub mod licences;
 pub mod page;
-mod papers;
+pub mod papers;
 pub mod source;
 pub mod spdx;
 

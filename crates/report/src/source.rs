@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use builder::files;
-use bundle::{Index, Listing, NoBases, Role, Sha256, Sink};
+use bundle::{Index, Listing, NoBases, Part, Role, Sha256, Sink};
 use lock::System;
 
 use crate::error::Error;
@@ -48,6 +48,15 @@ pub struct Beside {
     pub listing: Listing,
 }
 
+impl Beside {
+    /// A tree that is told of; of papers nothing is, or they would have to tell of themselves.
+    pub fn of(part: &Part, listing: &Listing) -> Option<Self> {
+        let is_told = !matches!(part.role, Role::Output | Role::Papers);
+        let (digest, facts) = (part.digest.to_string(), part.facts.clone());
+        is_told.then(|| Self { role: part.role.as_str(), digest, facts, listing: listing.clone() })
+    }
+}
+
 impl Source {
     /// Reads the output (or link to one) or the bundle at `path`; of a bundle with several systems the one that is named, else this
     /// machine's.
@@ -61,14 +70,19 @@ impl Source {
         let stored = tree::StorePath::resolve(path)?;
         let scanned = tree::scan(stored.path())?;
         let listing = listing(path, Listing::of(&scanned))?;
+        Self::listed(stored.path(), stored.digest().to_string(), listing, Vec::new())
+    }
+
+    /// An output of which it is known what lies there; what is `beside` it is told of too.
+    pub fn listed(root: &Path, digest: String, listing: Listing, beside: Vec<Beside>) -> Result<Self, Error> {
         let mut texts = BTreeMap::new();
         for wanted in wanted(&listing) {
-            let file = stored.path().join(&wanted);
+            let file = root.join(&wanted);
             let bytes = files::read_bounded(&file, MAX_CONTENTS)
                 .map_err(|error| Error::Io { path: file, source: std::io::Error::other(error) })?;
             texts.insert(wanted, bytes);
         }
-        Ok(Self { digest: stored.digest().to_string(), listing, texts, beside: Vec::new() })
+        Ok(Self { digest, listing, texts, beside })
     }
 
     fn of_bundle(path: &Path, system: Option<System>) -> Result<Self, Error> {
@@ -88,13 +102,8 @@ impl Source {
         let texts = texts.filter_map(|(path, hash)| Some((path.to_owned(), found.get(&hash)?.clone())));
         let texts = texts.collect();
         let others = front.index.parts.iter().zip(&front.listings);
-        let others = others.filter(|(other, _)| other.system == part.system && other.role != Role::Output);
-        let beside = others.map(|(other, listing)| Beside {
-            role: role(other.role),
-            digest: other.digest.to_string(),
-            facts: other.facts.clone(),
-            listing: listing.clone(),
-        });
+        let others = others.filter(|(other, _)| other.system == part.system);
+        let beside = others.filter_map(|(other, listing)| Beside::of(other, listing));
         Ok(Self { digest: part.digest.to_string(), listing, texts, beside: beside.collect() })
     }
 }
@@ -104,14 +113,6 @@ fn listing(path: &Path, listing: bundle::Result<Listing>) -> Result<Listing, Err
         bundle::Error::Tree(error) => error.into(),
         source => Error::Bundle { path: path.into(), source },
     })
-}
-
-fn role(role: Role) -> &'static str {
-    match role {
-        Role::Output => "output",
-        Role::Tool => "tool",
-        Role::Libraries => "libraries",
-    }
 }
 
 /// Which part is the output that is meant; else the systems that there are.

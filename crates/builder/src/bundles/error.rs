@@ -59,6 +59,14 @@ pub enum Error {
         /// Why it cannot.
         wrong: Wrong,
     },
+    /// What tells of an output could not be made.
+    #[error("bundle {}: tell what is in it", path.display())]
+    Papers {
+        /// The output.
+        path: PathBuf,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A delta of several systems.
     #[error("bundle since {}: the outputs are for several systems, and nobody has all their older ones", path.display())]
     DeltaSystems {
@@ -100,6 +108,7 @@ impl Error {
             Self::Program { wrong: Wrong::Dynamic, .. } => "bundle-tool-dynamic",
             Self::Program { wrong: Wrong::Other, .. } => "bundle-tool-other-system",
             Self::Program { .. } => "bundle-tool-unknown",
+            Self::Papers { .. } => "bundle-papers",
             Self::DeltaSystems { .. } => "bundle-delta-systems",
             Self::NoOlder { .. } => "bundle-delta-no-base",
             Self::Detached { .. } => "bundle-detached-key",
@@ -122,6 +131,7 @@ impl Error {
             Self::NoTool { .. } | Self::Program { .. } => Some(
                 "name the unpacked archive of a release for each system: those hold static programs; --no-tool takes none".into(),
             ),
+            Self::Papers { .. } => Some("`opencode-cache sbom` says more; --no-papers leaves them out".into()),
             Self::DeltaSystems { .. } => Some("make one delta for each system".into()),
             Self::NoOlder { .. } => Some("name a bundle or an output for that system, or leave out --since".into()),
             Self::Detached { .. } => Some("leave out --detached: it signs in the file".into()),

@@ -7,6 +7,7 @@ mod error;
 pub mod keys;
 mod older;
 mod paper;
+mod papers;
 mod program;
 mod source;
 mod tool;
@@ -22,10 +23,13 @@ use bundle::signatures::{SecretKey, Signatures};
 use bundle::{Bundle, Draft, Packing, believed};
 pub use bundle::{Part, Role};
 
+use tempfile::TempDir;
+
 pub use error::Error;
 pub(crate) use older::Held;
 use older::Older;
 use paper::Paper;
+pub use papers::{Papers, Told};
 pub use program::Wrong;
 use source::{Source, Sources};
 use tool::Tool;
@@ -46,6 +50,8 @@ pub struct Bundling {
     pub tools: Vec<PathBuf>,
     /// Further files for the trees of these, by their paths below a prefix.
     pub manual: Vec<(String, Vec<u8>)>,
+    /// Who tells of the outputs, for those who approve them; nobody where they are to go alone.
+    pub papers: Option<Papers>,
     /// Files of the keys that sign.
     pub keys: Vec<PathBuf>,
     /// Whether they sign beside the file, and not in it.
@@ -89,6 +95,7 @@ struct Cargo {
     /// These hold what the sources name, as long as they are there.
     _tools: Vec<Tool>,
     _older: Option<Older>,
+    _papers: Vec<TempDir>,
 }
 
 impl Bundling {
@@ -135,10 +142,12 @@ impl Bundling {
         let all = outputs.into_iter().chain(tools.iter().map(|tool| tool.source.clone()));
         let mut sources = Sources::new(all.collect());
         let older = self.since.as_deref().map(|path| self.differ(&mut sources, path)).transpose()?;
+        let papers = self.papers.as_ref().map(|papers| papers.add(&mut sources)).transpose()?;
         // Whoever installs a delta has a program already, and the bundle would be several times as large.
         let is_one = systems.len() == 1 && older.is_none();
         let program = tools.iter().find_map(|tool| tool.installer.clone()).filter(|_| is_one);
-        Ok(Cargo { sources, program: program.unwrap_or_default(), keys, _tools: tools, _older: older })
+        let (program, papers) = (program.unwrap_or_default(), papers.unwrap_or_default());
+        Ok(Cargo { sources, program, keys, _tools: tools, _older: older, _papers: papers })
     }
 
     /// Tells each tree as what differs from the older one.

@@ -83,7 +83,8 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     }
 }
 
-fn put(root: &Path, name: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
+/// Writes a file of a tree.
+pub(super) fn put(root: &Path, name: &str, bytes: &[u8], mode: u32) -> Result<(), Error> {
     let path = root.join(name);
     let made = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| fs::write(&path, bytes));
     let made = made.and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(mode)));

@@ -164,6 +164,37 @@ fn what_is_somebody_elses_stays_and_is_told() {
     assert_eq!(fs::read_to_string(&page).unwrap(), "page");
 }
 
+/// What tells of an output lies where such things are looked for, of the active generation, and goes with it.
+#[test]
+fn papers_of_the_output_are_laid_as_one_directory() {
+    let machine = Machine::new();
+    let output = machine.output("1.0.0");
+    let of = |digest: &str, text: &str| {
+        let path = "share/doc/opencode-cache/licences/INDEX.tsv";
+        machine.tree(Role::Papers, &[(path, text, false)], &[("output", digest)])
+    };
+    let own = of(&output.stored.digest().to_string(), "of this");
+    let other = of("00000000000000000000000000000000", "of another");
+    let whole = bundle(&[(&output, None), (&own, None), (&other, None)]);
+    let told = machine.install(&whole).unwrap().to_string();
+    let doc = machine.place.prefix.join("share/doc");
+    assert!(told.contains(&format!("what is in it: {}/opencode-cache\n", doc.display())), "{told}");
+    assert!(
+        fs::read_link(doc.join("opencode-cache")).unwrap().starts_with(machine.place.state.join("current"))
+    );
+    let index = doc.join("opencode-cache/licences/INDEX.tsv");
+    assert_eq!(fs::read_to_string(&index).unwrap(), "of this");
+    assert_eq!(verify(&machine.place).unwrap().problems, [""; 0]);
+    fs::write(doc.join("mine"), "").unwrap();
+    // The next has none.
+    machine.install(&bundle(&[(&machine.output("1.1.0"), None)])).unwrap();
+    assert_eq!(names(&doc), ["mine"]);
+    rollback(&machine.place, None).unwrap();
+    assert_eq!(fs::read_to_string(&index).unwrap(), "of this");
+    uninstall(&machine.place, &User::default()).unwrap();
+    assert_eq!(names(&doc), ["mine"]);
+}
+
 #[test]
 fn another_system_is_refused_and_one_of_several_is_taken() {
     let machine = Machine::new();

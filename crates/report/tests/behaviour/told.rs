@@ -107,7 +107,7 @@ fn texts_of_licences_are_there_once() {
             && index.contains(&format!("b@1.0.0\tnone declared\t{file}\n"))
     );
     assert!(index.contains("b@2.0.0\tMIT OR ISC\t-\n"));
-    assert_eq!(papers.len(), 4, "{:?}", papers.keys());
+    assert_eq!(papers.len(), 5, "{:?}", papers.keys());
 }
 
 struct Files(PathBuf);
