@@ -53,7 +53,7 @@ rec {
       {
         passthru = {
           inherit output;
-          inherit (output) unwrapped wrapper version;
+          inherit (output) papers unwrapped wrapper version;
           # As in nixpkgs.
           jsonschema = "share/opencode/schema.json";
         };

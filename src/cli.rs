@@ -115,7 +115,7 @@ impl Cli {
                 Verb::Fetch(args) => commands::fetch::run(args, &place).await,
                 Verb::Build(args) => commands::build::run(args, &place).await,
                 Verb::Verify(args) => commands::verify::run(args, &place).await,
-                Verb::Inspect(args) => commands::inspect::run(args, &place),
+                Verb::Inspect(args) => commands::inspect::run(args, &place).await,
                 Verb::Sbom(args) => commands::sbom::run(args, &place),
                 Verb::Doctor(args) => commands::doctor::run(args, &place).await,
                 Verb::Diff(args) => commands::diff::run(args, &place),

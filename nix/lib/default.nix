@@ -156,6 +156,15 @@ let
       inherit (cache) exercises unwrapped version;
       inherit (read) lock;
       wrapper = mkWrapper { inherit system tool; };
+      # SBOMs, the licences' texts and a page, at share/doc/opencode-cache.
+      papers = step {
+        name = "opencode-papers";
+        step = "papers";
+        spec = {
+          output = "${output}";
+          lock = "${read.file}";
+        };
+      };
       override = more: mkOpencode (args // more);
     };
 

@@ -31,6 +31,9 @@ pub struct Args {
     /// The Linux system to build for: OpenCode runs here, and installs what it would there [default: this machine's].
     #[arg(long, value_name = "SYSTEM")]
     system: Option<System>,
+    /// Tell nothing of what is in it: no SBOMs, licences' texts and page beside it, as LINK-papers.
+    #[arg(long)]
+    no_papers: bool,
     /// Print where the output lies as JSON.
     #[arg(long)]
     json: bool,
@@ -86,8 +89,13 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
             build.run(upstream.as_ref()).await.map_err(|error| place.explain(error, &build.lock))?
         }
     };
+    let papers = (!args.no_papers)
+        .then(|| report::beside::lay(&built.path, &out, (&build.lock, &build.lock_text)))
+        .transpose()?;
     if args.json {
-        place.ui().json(&json!({ "output": built.path, "link": out, "system": system.as_str(), "was_there": built.was_there }));
+        place.ui().json(&json!({
+            "output": built.path, "link": out, "system": system.as_str(), "was_there": built.was_there, "papers": papers,
+        }));
         return Ok(ExitCode::SUCCESS);
     }
     place.ui().data(&built.path.display().to_string());
@@ -98,7 +106,15 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         }
         false => format!("put {link}/bin on your PATH, or try `opencode-cache verify {link}`"),
     };
-    place.ui().talk(&format!("OpenCode {} is ready: {link}/bin/opencode\nnext: {next}", build.lock.opencode));
+    place.ui().talk(&format!("OpenCode {} is ready: {link}/bin/opencode", build.lock.opencode));
+    if let Some(papers) = papers {
+        place.ui().talk(&format!(
+            "what is in it: {}/{}/inside.html",
+            papers.display(),
+            report::papers::DIRECTORY
+        ));
+    }
+    place.ui().talk(&format!("next: {next}"));
     Ok(ExitCode::SUCCESS)
 }
 

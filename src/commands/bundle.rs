@@ -2,13 +2,11 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use builder::bundles::{self, Bundled, Bundling, Papers};
-use report::Source;
-use report::source::Beside;
+use builder::bundles::{self, Bundled, Bundling};
 use serde_json::json;
 
+use crate::commands::papers;
 use crate::failure::Failure;
 use crate::manual;
 use crate::ui;
@@ -74,7 +72,7 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         level: args.level,
         tools,
         manual: manual::files(),
-        papers: (!args.no_papers).then(|| papers(place)),
+        papers: (!args.no_papers).then(|| papers::of_bundle(place)),
         keys: args.sign,
         detached: args.detached,
         split: args.split,
@@ -98,18 +96,6 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         ));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Both SBOMs, the licences' texts and the page of each output, from the bytes and the lock where it is the one that they are of.
-fn papers(place: &Workplace) -> Papers {
-    let lock = builder::lockfile::read(place.lock_path()).ok();
-    Papers(Arc::new(move |told| {
-        let beside = told.beside.iter().filter_map(|(part, listing)| Beside::of(part, listing)).collect();
-        let digest = told.part.digest.to_string();
-        let source = Source::listed(told.root, digest, told.listing.clone(), beside)?;
-        let lock = lock.as_ref().map(|(lock, text)| (lock, text.as_str()));
-        Ok(report::papers::tree(&report::collect(&source, lock)?, &source))
-    }))
 }
 
 /// Systems for which there is no program in it; a delta's machines have one.

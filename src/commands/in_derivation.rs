@@ -33,6 +33,8 @@ enum Step {
     Output,
     /// The wrapper alone.
     Wrapper,
+    /// What tells of an output.
+    Papers,
 }
 
 /// Runs the verb.
@@ -54,6 +56,12 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         }
         Step::Wrapper => {
             derivation::wrapper(&out, wrapper(args.system)?).map_err(builder::Error::from)?;
+        }
+        Step::Papers => {
+            let spec: derivation::spec::Papers =
+                derivation::spec::read(&spec()?).map_err(builder::Error::from)?;
+            let (lock, text) = builder::lockfile::read(&spec.lock).map_err(builder::Error::from)?;
+            report::beside::write_to(&out, &spec.output, (&lock, &text))?;
         }
     }
     Ok(ExitCode::SUCCESS)

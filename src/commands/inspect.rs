@@ -1,15 +1,17 @@
 //! `inspect`: what is in an output, how big, and why.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use builder::Beside;
+use builder::currency::Row;
 use builder::difference::Side;
 use builder::inspect::{self, Inspection};
 
 use lock::{Diff, System};
 use report::licences::{self, Summary};
-use report::{Page, Proof, Source};
+use report::{Hosts, Page, Proof, Source};
 
 use super::inspect_plan;
 use crate::failure::{Failure, Kind};
@@ -38,25 +40,34 @@ pub struct Args {
     /// With --html: what changed since this lock or output.
     #[arg(long, value_name = "OLD", requires = "html")]
     against: Option<PathBuf>,
-    /// With --html: what `verify --json` printed for this output.
+    /// With --html: what `verify --proof FILE` (or `verify --json`) said of this output.
     #[arg(long, value_name = "FILE", requires = "html")]
     proof: Option<PathBuf>,
+    /// With --html: the rows that `versions --results` keeps, for a table of which versions of OpenCode work.
+    #[arg(long, value_name = "ROWS", requires = "html")]
+    versions: Option<PathBuf>,
+    /// With --html: name the registries of this machine's npm configuration, which no lock does.
+    #[arg(long, requires = "html")]
+    hosts: bool,
     /// With --html, of a bundle for several systems: the one that is meant [default: this machine's].
     #[arg(long, value_name = "SYSTEM", requires = "html")]
     system: Option<System>,
+    /// With --html, of a delta: the older bundle or output that it was made against, where no store of ours has it.
+    #[arg(long, value_name = "OLD", requires = "html")]
+    since: Option<PathBuf>,
     /// Print it as JSON.
     #[arg(long)]
     json: bool,
 }
 
 /// Runs the verb.
-pub fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
+pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
     if args.plan {
         let beside = Beside { configs: args.config, providers: args.provider };
         return inspect_plan::run(&beside, args.json, place);
     }
     if let Some(page) = &args.html {
-        return write_page(page, &args, place);
+        return write_page(page, &args, place).await;
     }
     let inspection = inspect::run(&args.output)?;
     let licences = licences::summary(&report::collect(&Source::read(&args.output, None)?, None)?);
@@ -71,15 +82,46 @@ pub fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
 }
 
 /// The page, and where it lies now.
-fn write_page(page: &Path, args: &Args, place: &Workplace) -> Result<ExitCode, Failure> {
-    let (_, inventory) = super::sbom::inventory(&args.output, args.system, place)?;
+async fn write_page(page: &Path, args: &Args, place: &Workplace) -> Result<ExitCode, Failure> {
+    let (_, inventory) = super::sbom::inventory(&args.output, args.system, args.since.as_deref(), place)?;
     let changes = args.against.as_ref().map(|old| since(old, args, place)).transpose()?;
     let proof = args.proof.as_ref().map(|path| Proof::read(path, &inventory)).transpose()?;
     let name = args.against.as_ref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy());
-    let told = Page { changes: name.as_deref().zip(changes.as_ref()), proof: proof.as_ref() };
+    let hosts = if args.hosts { Some(hosts(place).await?) } else { None };
+    let rows = args.versions.as_ref().map(|path| rows(path)).transpose()?.unwrap_or_default();
+    let told = Page {
+        changes: name.as_deref().zip(changes.as_ref()),
+        proof: proof.as_ref(),
+        hosts: hosts.as_ref(),
+        versions: &rows,
+    };
     report::write(page, &told.render(&inventory))?;
     place.ui().talk(&format!("{}: open it in a browser", page.display()));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What `versions` kept.
+fn rows(path: &Path) -> Result<Vec<Row>, Failure> {
+    let rows: Vec<_> = super::versions::known(path)?.into_values().collect();
+    if rows.is_empty() {
+        let message = format!("read {}: it has no row of `versions`", path.display());
+        return Err(Failure::new(Kind::Input, "results-none", message)
+            .hint("name a file that `opencode-cache versions --results FILE` wrote"));
+    }
+    Ok(rows)
+}
+
+/// The registries that npm's configuration names here.
+async fn hosts(place: &Workplace) -> Result<Hosts, Failure> {
+    let registry = place.registry().await?;
+    let mut hosts = BTreeMap::from([(String::new(), registry.upstream.default_host())]);
+    for scope in registry.settings.scopes.keys() {
+        // Any name of a scope's shows which registry has it.
+        if let Ok(name) = format!("@{scope}/any").parse() {
+            hosts.insert(format!("@{scope}"), registry.upstream.host(&name));
+        }
+    }
+    Ok(Hosts(hosts))
 }
 
 /// What changed since `old`: since a lock to the one in use, since an output to this one.

@@ -16,6 +16,7 @@ pub mod key;
 pub mod list;
 pub mod lock;
 pub mod manual;
+mod papers;
 pub mod rollback;
 pub mod sbom;
 pub mod uninstall;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use builder::bundles::Against;
 use lock::System;
 use report::check::Finding;
 use report::{Inventory, Source};
@@ -35,6 +36,9 @@ pub struct Args {
     /// Of a bundle for several systems: the one that is meant [default: this machine's].
     #[arg(long, value_name = "SYSTEM")]
     system: Option<System>,
+    /// Of a delta: the older bundle or output that it was made against, where no store of ours has it.
+    #[arg(long, value_name = "OLD")]
+    since: Option<PathBuf>,
     /// With --check: print what was found as JSON.
     #[arg(long, requires = "check")]
     json: bool,
@@ -51,7 +55,7 @@ enum Form {
 
 /// Runs the verb.
 pub fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
-    let (source, inventory) = inventory(&args.of, args.system, place)?;
+    let (source, inventory) = inventory(&args.of, args.system, args.since.as_deref(), place)?;
     if let Some(directory) = &args.into {
         let files = report::papers(&inventory, &source);
         report::write_all(directory, &files)?;
@@ -80,9 +84,15 @@ pub fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
 pub fn inventory(
     of: &Path,
     system: Option<System>,
+    since: Option<&Path>,
     place: &Workplace,
 ) -> Result<(Source, Inventory), Failure> {
-    let source = Source::read(of, system)?;
+    let source = if of.is_dir() {
+        Source::read(of, system)?
+    } else {
+        let against = Against::find(since, &place.stores()?).map_err(builder::Error::from)?;
+        Source::read_against(of, system, &against)?
+    };
     // One that cannot be read is another's, or is told by the verbs that need it.
     let lock = builder::lockfile::read(place.lock_path()).ok();
     let inventory = report::collect(&source, lock.as_ref().map(|(lock, text)| (lock, text.as_str())))?;

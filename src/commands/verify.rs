@@ -42,6 +42,9 @@ pub struct Args {
     /// What `install` put below this directory: its trees and links are looked at, then the active output is run.
     #[arg(long, value_name = "DIR", conflicts_with = "output")]
     prefix: Option<PathBuf>,
+    /// Of an output: write the report as JSON here too, for the page of `inspect --html --proof`.
+    #[arg(long, value_name = "FILE", conflicts_with = "prefix")]
+    proof: Option<PathBuf>,
     /// Print the report as JSON.
     #[arg(long)]
     json: bool,
@@ -68,6 +71,9 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         return run_bundle(&args.public_key, request, args.json, place).await;
     }
     let report = verify::run(request).await.map_err(builder::Error::from)?;
+    if let Some(path) = &args.proof {
+        report::write(path, &format!("{:#}\n", ui::to_json(&report)?))?;
+    }
     if args.json {
         place.ui().json(&ui::to_json(&report)?);
     } else {

@@ -121,7 +121,8 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
 }
 
 /// The rows that there are already. A line that was cut short is none.
-fn known(path: &Path) -> Result<BTreeMap<Version, Row>, Failure> {
+/// The rows that are there; none where the file is not.
+pub fn known(path: &Path) -> Result<BTreeMap<Version, Row>, Failure> {
     let bytes = match files::read_bounded(path, MAX_RESULTS) {
         Ok(bytes) => bytes,
         Err(files::ReadError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),

@@ -52,7 +52,12 @@ fn merges_what_every_system_verified() {
     assert!(body.contains("| OpenCode | 1.18.18 | 1.18.33 |"));
     assert!(body.contains(&format!("{HERE}.html in the artifact result-{HERE} of")), "{body}");
     let asked = fs::read_to_string(bot.path("asked")).unwrap();
-    assert!(asked.contains("--format md --min-age 3d\n") && asked.contains("verify\n"), "{asked}");
+    assert!(asked.contains("--format md --min-age 3d\n") && asked.contains("verify --proof "), "{asked}");
+    // The page has what verify saw.
+    assert!(
+        asked.lines().any(|line| line.starts_with("inspect --html ") && line.contains(" --proof ")),
+        "{asked}"
+    );
     // Only the lock has changed, and the branch has gone.
     let changed = git(&bot.path("origin"), &["diff", "--name-only", "main~1", "main"]);
     assert_eq!(changed, "opencode.lock.json");

@@ -165,6 +165,10 @@ fn delta() {
     let missing = site.run(&["verify", "d.bundle", "--hashes-only"]).unwrap();
     assert_eq!(missing.code, Some(1), "{missing:?}");
     assert!(missing.stdout.contains("[bundle-base-missing]"), "{}", missing.stdout);
+    // What is in it is told where what it was made against is named.
+    site.run(&["sbom", "d.bundle"]).unwrap().fails_with_next_step(3, "report-bundle");
+    let told = site.run(&["sbom", "d.bundle", "--since", old.to_str().unwrap()]).unwrap().succeeds();
+    assert!(told == site.run(&["sbom", new.to_str().unwrap()]).unwrap().succeeds());
     link_tree(old, &site.store().join(old.file_name().unwrap())).unwrap();
     let told = site.run(&["verify", "d.bundle", "--hashes-only"]).unwrap().succeeds();
     assert!(told.contains(new.file_name().unwrap().to_str().unwrap()), "{told}");

@@ -39,7 +39,14 @@ fn user_place_and_date_change_no_byte() {
         Builder { runner: other.to_vec(), date: "2031-02-03 04:05:06", mask: "umask 002" },
     ];
     let built: Vec<(Site, PathBuf, String)> = builders.iter().map(build).collect();
-    let [(_first, one, here), (_second, two, there)] = &built[..] else { unreachable!() };
+    let [(first, one, here), (second, two, there)] = &built[..] else { unreachable!() };
+    // What tells of it, too: SBOMs and the page.
+    let papers = |site: &Site, home: &str| fs::canonicalize(site.path(home).join("result-papers")).unwrap();
+    let (told, again) = (papers(first, here), papers(second, there));
+    assert_eq!(told.file_name(), again.file_name(), "what tells of it differs");
+    for random in [here, there] {
+        assert_eq!(tree::contains_bytes(&told, &[random.as_bytes()]).unwrap(), None);
+    }
     assert_eq!(one.file_name(), two.file_name(), "the digests differ");
     assert_eq!(
         one.file_name(),

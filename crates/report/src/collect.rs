@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use builder::layout;
+use builder::licences::{OPENCODE, RIPGREP, RIPGREP_NAME};
 use builder::{Contents, contents};
-use lock::{Algorithm, Licence, Lock, PackageId, Sri, System};
+use lock::{Algorithm, HttpsUrl, Licence, Lock, PackageId, Sri, System};
 use serde_json::Value;
 
 use crate::error::Error;
@@ -15,10 +16,6 @@ use crate::source::{Source, is_licence, package_name};
 /// The longest name or version that is told, in characters: what packages say of themselves is theirs.
 const LONGEST: usize = 250;
 
-/// What npm's `opencode-ai` declares, the package whose binaries these are (1.14.34 to 1.18.33); theirs declare nothing.
-const OPENCODE: &str = "MIT";
-/// What ripgrep's own manifest declares (14.1.1 and 15.1.0).
-const RIPGREP: &str = "Unlicense OR MIT";
 /// What the copyright files of these packages of Debian's say of the libraries in them (bookworm).
 const GNU: [(&str, &str); 2] =
     [("libc", "LGPL-2.1-or-later"), ("", "GPL-3.0-or-later WITH GCC-exception-3.1")];
@@ -115,10 +112,22 @@ fn exercises(contents: &Contents) -> BTreeMap<String, Exercise> {
             proof: tree.proof.clone(),
             bytes: tree.bytes,
             packages: tree.packages.len(),
+            scopes: scopes(tree),
         };
         (name.clone(), exercise)
     });
     all.collect()
+}
+
+/// How many different versions of each scope a tree has.
+fn scopes(tree: &contents::Tree) -> BTreeMap<String, usize> {
+    let ids: BTreeSet<&str> = tree.packages.iter().map(|package| package.id.as_str()).collect();
+    let mut scopes = BTreeMap::new();
+    for id in ids.into_iter().filter_map(|id| id.parse::<PackageId>().ok()) {
+        let scope = id.name.scope().map(|scope| format!("@{scope}")).unwrap_or_default();
+        *scopes.entry(scope).or_default() += 1;
+    }
+    scopes
 }
 
 /// The exercises in whose trees a path lies.
@@ -221,6 +230,7 @@ fn blank(kind: Kind, name: &str) -> Component {
         version: None,
         purl: None,
         licence: Licence::Missing,
+        from: None,
         archive: None,
         signature: None,
         attested: None,
@@ -246,11 +256,13 @@ fn describe(owner: &Owner, source: &Source, contents: &Contents, lock: Option<&L
         Kind::Program => {
             let from =
                 contents.programs.get(&owner.name).map(|program| program.from.as_str()).unwrap_or_default();
+            component.from = from.parse::<HttpsUrl>().ok().map(|url| url.host().to_owned());
             if let Ok(id) = from.parse::<PackageId>() {
+                component.from = Some(registry(&id));
                 component.version = Some(id.version.to_string());
                 component.purl = Some(purl(&id));
             }
-            if owner.name == "ripgrep" {
+            if owner.name == RIPGREP_NAME {
                 component.licence = Licence::of_text(RIPGREP);
             }
             let artifacts = lock.and_then(|lock| lock.programs.get(&owner.name));
@@ -259,9 +271,13 @@ fn describe(owner: &Owner, source: &Source, contents: &Contents, lock: Option<&L
             }
         }
         Kind::Catalogue => {
+            let url =
+                contents.catalogue.as_ref().and_then(|catalogue| catalogue.url.parse::<HttpsUrl>().ok());
+            component.from = url.map(|url| url.host().to_owned());
             component.version = contents.catalogue.as_ref().and_then(|catalogue| catalogue.newest.clone());
         }
         Kind::Library => {
+            component.from = Some("Debian".to_owned());
             component.version = contents.libraries.get(&owner.name).cloned();
             let gnu = GNU.iter().find(|(start, _)| owner.name.starts_with(start));
             component.licence = gnu.map_or(Licence::Missing, |(_, licence)| Licence::of_text(licence));
@@ -292,8 +308,10 @@ fn published(component: &mut Component, artifact: &lock::Artifact, lock: Option<
     component.archive = Some(artifact.integrity.clone());
     component.version =
         component.version.take().or_else(|| artifact.source.version().map(ToString::to_string));
+    component.from = artifact.source.url().map(|url| url.host().to_owned()).or(component.from.take());
     if let lock::ArtifactSource::Npm { package, version } = &artifact.source {
         let id = package.at(version.clone());
+        component.from = Some(registry(&id));
         component.purl = Some(purl(&id));
         vouched(component, &id, lock);
     }
@@ -330,6 +348,7 @@ fn package(directory: &str, source: &Source, lock: Option<&Lock>) -> Component {
             component.purl = Some(purl(&id));
             if let Some(package) = lock.and_then(|lock| lock.packages.get(&id)) {
                 component.archive = Some(package.integrity.clone());
+                component.from = Some(registry(&id));
                 vouched(&mut component, &id, lock);
             }
         }
@@ -342,6 +361,14 @@ fn manifest(directory: &str, source: &Source) -> Value {
     let path =
         if directory.is_empty() { "package.json".to_owned() } else { format!("{directory}/package.json") };
     source.texts.get(&path).and_then(|text| serde_json::from_slice(text).ok()).unwrap_or_default()
+}
+
+/// Who has a package: which registry that is, npm's configuration says where somebody asks.
+fn registry(id: &PackageId) -> String {
+    match id.name.scope() {
+        Some(scope) => format!("npm registry for @{scope}"),
+        None => "npm registry".to_owned(),
+    }
 }
 
 /// A package URL: `pkg:npm/%40scope/name@1.0.0`.

@@ -59,7 +59,7 @@ fn root(inventory: &Inventory) -> Value {
     }
     json!({
         "type": "application",
-        "bom-ref": reference(inventory),
+        "bom-ref": reference(&inventory.digest),
         "name": "opencode-cache-output",
         "version": inventory.opencode,
         "description": format!("OpenCode {} for {} with what it needs without a network", inventory.opencode, inventory.system),
@@ -67,8 +67,9 @@ fn root(inventory: &Inventory) -> Value {
     })
 }
 
-fn reference(inventory: &Inventory) -> String {
-    format!("output:{}", inventory.digest)
+/// How the output itself is called, by its digest.
+pub fn reference(digest: &str) -> String {
+    format!("output:{digest}")
 }
 
 fn component(component: &Component) -> Value {
@@ -111,6 +112,7 @@ fn component(component: &Component) -> Value {
     object.insert("evidence".into(), json!({"occurrences": occurrences.collect::<Vec<_>>()}));
     let mut properties =
         vec![property("kind", component.kind.as_str()), property("bytes", &component.bytes().to_string())];
+    properties.extend(component.from.iter().map(|from| property("from", from)));
     properties.extend(component.signature.iter().map(|state| property("signature", state)));
     properties.extend(component.attested.iter().map(|by| property("attested", by)));
     properties.extend(component.exercises.iter().map(|name| property("exercise", name)));
@@ -144,7 +146,7 @@ fn licence(licence: &Licence) -> Option<Value> {
 }
 
 fn dependencies(inventory: &Inventory) -> Vec<Value> {
-    let root = json!({"ref": reference(inventory), "dependsOn": inventory.needs});
+    let root = json!({"ref": reference(&inventory.digest), "dependsOn": inventory.needs});
     let others = inventory.components.iter().map(|one| match one.needs.is_empty() {
         true => json!({"ref": one.id}),
         false => json!({"ref": one.id, "dependsOn": one.needs}),

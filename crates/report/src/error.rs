@@ -95,6 +95,9 @@ impl Error {
                 Some("name a directory that is not there yet".into())
             }
             Self::System { .. } => Some("say which one: --system SYSTEM".into()),
+            Self::Bundle { source: bundle::Error::Base { .. }, .. } => {
+                Some("say what the delta was made against, an older bundle or output: --since OLD".into())
+            }
             Self::Bundle { .. } => Some(
                 "name an output of `build`, or a bundle of `bundle`; `verify FILE` says where one is damaged"
                     .into(),
@@ -103,7 +106,7 @@ impl Error {
                 "name an SBOM that `opencode-cache sbom` wrote: others do not say where things lie".into(),
             ),
             Self::Proof { .. } => {
-                Some("name what `opencode-cache verify --json` printed for this output".into())
+                Some("name what `opencode-cache verify --proof FILE` wrote for this output".into())
             }
             _ => None,
         }

@@ -67,6 +67,8 @@ pub struct Component {
     pub purl: Option<String>,
     /// Under which terms.
     pub licence: Licence,
+    /// Where it was downloaded from, in the words that a lock has: an npm registry (whose address is in no lock), or a host.
+    pub from: Option<String>,
     /// The archive that it came in.
     pub archive: Option<Sri>,
     /// Whether the registry vouched for it: the lock's words.
@@ -108,6 +110,8 @@ pub struct Exercise {
     pub bytes: u64,
     /// How many packages.
     pub packages: usize,
+    /// Scope → how many different versions were asked of its registry; of packages without a scope the key is empty.
+    pub scopes: BTreeMap<String, usize>,
 }
 
 impl Component {

@@ -10,11 +10,13 @@
 //! | [`check`] | whether an SBOM says what the bytes say |
 //! | [`licences`] | a summary of the terms, what a manifest refuses, the licences' texts |
 //! | [`page`] | one page of HTML, with its scripts and its style |
+//! | [`beside`] | the same as a tree beside an output |
 //! | [`mod@papers`] | what goes along with an output: both SBOMs, the texts, the page |
 //!
 //! Invariants: nothing is run, no network, no clock, no randomness, nothing printed: the same bytes and the same lock give the same
 //! text. What packages say of themselves is hostile: it is bounded, and stands in a text only escaped.
 
+pub mod beside;
 pub mod check;
 mod collect;
 pub mod cyclonedx;
@@ -33,7 +35,7 @@ use std::path::Path;
 pub use collect::collect;
 pub use error::Error;
 pub use inventory::{Component, Inventory, Kind, Place};
-pub use page::{Page, Proof};
+pub use page::{Hosts, Page, Proof};
 pub use papers::papers;
 pub use source::Source;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use builder::files;
-use bundle::{Index, Listing, NoBases, Part, Role, Sha256, Sink};
+use bundle::{Bases, Index, Listing, NoBases, Part, Role, Sha256, Sink};
 use lock::System;
 
 use crate::error::Error;
@@ -61,7 +61,12 @@ impl Source {
     /// Reads the output (or link to one) or the bundle at `path`; of a bundle with several systems the one that is named, else this
     /// machine's.
     pub fn read(path: &Path, system: Option<System>) -> Result<Self, Error> {
-        if path.is_dir() { Self::of_output(path) } else { Self::of_bundle(path, system) }
+        Self::read_against(path, system, &NoBases)
+    }
+
+    /// The same, of a delta too: `bases` has what it was made against.
+    pub fn read_against(path: &Path, system: Option<System>, bases: &dyn Bases) -> Result<Self, Error> {
+        if path.is_dir() { Self::of_output(path) } else { Self::of_bundle(path, system, bases) }
     }
 
     fn of_output(path: &Path) -> Result<Self, Error> {
@@ -85,18 +90,18 @@ impl Source {
         Ok(Self { digest, listing, texts, beside })
     }
 
-    fn of_bundle(path: &Path, system: Option<System>) -> Result<Self, Error> {
+    fn of_bundle(path: &Path, system: Option<System>, bases: &dyn Bases) -> Result<Self, Error> {
         let refused = |source| Error::Bundle { path: path.into(), source };
         // Also one that was cut into several files; and what is no file is refused, not waited for.
         let mut bundle = bundle::open(path).map_err(refused)?;
-        let front = bundle.front(&NoBases).map_err(refused)?;
+        let front = bundle.front(bases).map_err(refused)?;
         let number =
             chosen(&front.index, system).map_err(|systems| Error::System { path: path.into(), systems })?;
         let part = &front.index.parts[number];
         let listing = front.listings[number].clone();
         let wanted = wanted(&listing);
         let mut kept = Texts::new(&front.listings, &listing, &wanted);
-        bundle.unpack(&front, &NoBases, &mut kept).map_err(refused)?;
+        bundle.unpack(&front, bases, &mut kept).map_err(refused)?;
         let found = kept.found;
         let texts = listing.entries().iter().filter_map(hash).filter(|(path, _)| wanted.contains(*path));
         let texts = texts.filter_map(|(path, hash)| Some((path.to_owned(), found.get(&hash)?.clone())));

@@ -104,6 +104,7 @@ fn package(component: &Component, terms: &mut Terms) -> Value {
 fn told(component: &Component) -> String {
     let mut told = vec![format!("{} bytes", component.bytes())];
     told.extend(component.exercises.iter().map(|name| format!("brought by {name}")));
+    told.extend(component.from.iter().map(|from| format!("from: {from}")));
     told.extend(component.signature.iter().map(|state| format!("signature: {state}")));
     told.extend(component.attested.iter().map(|by| format!("attested: {by}")));
     told.join("; ")

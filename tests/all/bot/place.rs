@@ -17,7 +17,7 @@ echo "$@" >>"$ASKED"
 [ "$1" = update ] && { [ ! -e "$NEWER" ] || cp "$NEWER" opencode.lock.json; echo "| OpenCode | 1.18.18 | 1.18.33 |"; exit "${UPDATES:-0}"; }
 [ "$1" = build ] && { echo "::error::a line that commands GitHub"; exit "${BUILDS:-0}"; }
 [ "$1" = inspect ] && { echo "a page" >"$3"; exit 0; }
-[ "$1" = verify ] && { echo "run: <b>3</b> attempts to leave"; exit "${VERIFIES:-0}"; }
+[ "$1" = verify ] && { echo "what was seen" >"$3"; echo "run: <b>3</b> attempts to leave"; exit "${VERIFIES:-0}"; }
 "#;
 
 /// Runs git there; what it says.

@@ -26,6 +26,7 @@ pub use bundle::{Part, Role};
 use tempfile::TempDir;
 
 pub use error::Error;
+pub use older::Against;
 pub(crate) use older::Held;
 use older::Older;
 use paper::Paper;

@@ -45,6 +45,37 @@ impl Older {
     }
 }
 
+/// Where what a delta was made against may lie: stores, and the trees of an older bundle or output.
+#[derive(Debug)]
+pub struct Against {
+    stores: Vec<PathBuf>,
+    /// What was unpacked is there as long as this is.
+    _older: Option<Older>,
+}
+
+impl Against {
+    /// Stores, of which the first is ours to unpack in, and what is named beside them.
+    ///
+    /// # Errors
+    /// What is named cannot be read, or is none.
+    pub fn find(since: Option<&Path>, stores: &[PathBuf]) -> Result<Self, Error> {
+        let older = since.map(|path| Older::at(path, stores)).transpose()?;
+        let trees = older.iter().flat_map(|older| &older.sources);
+        let beside = trees.filter_map(|source| source.root.parent().map(Path::to_path_buf));
+        Ok(Self { stores: stores.iter().cloned().chain(beside).collect(), _older: older })
+    }
+}
+
+impl Bases for Against {
+    fn listing(&self, digest: &Digest) -> tree::Result<Option<Listing>> {
+        Held(&self.stores).listing(digest)
+    }
+
+    fn open(&self, digest: &Digest, path: &RelPath) -> tree::Result<Box<dyn Read + '_>> {
+        Held(&self.stores).file(digest, path)
+    }
+}
+
 /// Stores in which the trees may lie that a delta is made against.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Held<'a>(pub(crate) &'a [PathBuf]);
@@ -55,6 +86,11 @@ impl Held<'_> {
             .iter()
             .map(|store| store.join(digest.file_name()))
             .find(|path| path.symlink_metadata().is_ok_and(|found| found.is_dir()))
+    }
+
+    fn file(&self, digest: &Digest, path: &RelPath) -> tree::Result<Box<dyn Read + 'static>> {
+        let root = self.find(digest).unwrap_or_else(|| digest.file_name().into());
+        Ok(Box::new(tree::open_file(&root.join(path.as_str()))?))
     }
 }
 
@@ -70,7 +106,6 @@ impl Bases for Held<'_> {
     }
 
     fn open(&self, digest: &Digest, path: &RelPath) -> tree::Result<Box<dyn Read + '_>> {
-        let root = self.find(digest).unwrap_or_else(|| digest.file_name().into());
-        Ok(Box::new(tree::open_file(&root.join(path.as_str()))?))
+        self.file(digest, path)
     }
 }

@@ -89,6 +89,16 @@ pub struct Output {
     pub libraries: Vec<PathBuf>,
 }
 
+/// What is to be told of.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Papers {
+    /// The output.
+    pub output: PathBuf,
+    /// The lock's file.
+    pub lock: PathBuf,
+}
+
 /// Reads a spec.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, Error> {
     let wrong = |reason: String| Error::Spec { path: path.into(), reason };

@@ -4,16 +4,20 @@
 
 mod changes;
 mod data;
+mod origins;
 mod parts;
 mod proof;
+mod versions;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use builder::currency::Row;
 use lock::Diff;
 use sha2::{Digest as _, Sha256};
 
 use crate::inventory::{Inventory, Kind};
 
+pub use origins::Hosts;
 pub use proof::Proof;
 
 const STYLE: &str = include_str!("page.css");
@@ -26,6 +30,10 @@ pub struct Page<'a> {
     pub changes: Option<(&'a str, &'a Diff)>,
     /// What `verify` found.
     pub proof: Option<&'a Proof>,
+    /// Which registries npm's configuration names here.
+    pub hosts: Option<&'a Hosts>,
+    /// What `versions` found.
+    pub versions: &'a [Row],
 }
 
 impl Page<'_> {
@@ -41,9 +49,10 @@ impl Page<'_> {
         let mut sections =
             vec![parts::inside(inventory, self.changes.is_some()), parts::packages(self.changes.is_some())];
         sections.extend(self.changes.map(|(since, diff)| changes::section(since, diff)));
-        sections.push(parts::origins(inventory));
+        sections.push(origins::section(inventory, self.hosts));
         sections.push(parts::licences(inventory));
         sections.extend(self.proof.map(|proof| proof.section(inventory)));
+        sections.extend((!self.versions.is_empty()).then(|| versions::section(inventory, self.versions)));
         let links: String = sections
             .iter()
             .map(|section| format!("<li><a href=\"#{}\">{}</a></li>", section.id, section.title))

@@ -197,40 +197,6 @@ pub(super) fn packages(changes: bool) -> Section {
     Section { id: "packages", title: "Packages", note, body, wide: true }
 }
 
-/// What brought it, and which hosts were asked.
-pub(super) fn origins(inventory: &Inventory) -> Section {
-    let mut body = String::from(
-        "<h3>Exercises</h3>\n<div class=\"scroll\"><table><thead><tr><th>What OpenCode was made to do</th><th>Asked for</th><th>SDK trial</th><th class=\"num\">Packages</th><th class=\"num\">Size</th></tr></thead><tbody>\n",
-    );
-    for (name, exercise) in &inventory.exercises {
-        let proof = match exercise.proof.as_deref() {
-            Some("answered") => "<span class=\"tag good\">answered</span>",
-            Some("loads") => "<span class=\"tag warn\">loads only</span>",
-            _ => "",
-        };
-        body.push_str(&format!(
-            "<tr><td>{}</td><td>{}</td><td>{proof}</td><td class=\"num\">{}</td><td class=\"num\">{}</td></tr>\n",
-            text(name),
-            text(exercise.spec.as_deref().unwrap_or_default()),
-            exercise.packages,
-            size(exercise.bytes)
-        ));
-    }
-    body.push_str("</tbody></table></div>\n<h3>Hosts</h3>\n<ul class=\"wall\"><li>the npm registry in use<br><span class=\"quiet\">packages; which one is no matter: bytes are pinned</span></li>");
-    for (host, uses) in &inventory.hosts {
-        let uses: Vec<String> = uses.iter().map(|used| text(used)).collect();
-        body.push_str(&format!(
-            "<li>{}<br><span class=\"quiet\">{}</span></li>",
-            text(host),
-            uses.join(", ")
-        ));
-    }
-    body.push_str("</ul>\n");
-    let note =
-        "What OpenCode did while it was watched, and whom it asked. None of it is asked again.".to_owned();
-    Section { id: "origins", title: "Origins", note, body, wide: false }
-}
-
 /// Terms.
 pub(super) fn licences(inventory: &Inventory) -> Section {
     let summary = terms::summary(inventory);

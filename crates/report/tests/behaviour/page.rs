@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use builder::currency::Row;
 use lock::{About, Lock, compare};
-use report::{Inventory, Page, Proof, Source, collect};
+use report::{Hosts, Inventory, Page, Proof, Source, collect};
 use serde_json::json;
 
 use crate::support::{HOSTILE, LOCK, NAME, Output};
@@ -37,6 +38,31 @@ fn proof(output: &Output, inventory: &Inventory) -> Proof {
     let file = output.0.path().join("proof.json");
     std::fs::write(&file, report.to_string()).unwrap();
     Proof::read(&file, inventory).unwrap()
+}
+
+fn hosts() -> Hosts {
+    let hosts = [("", "packages.example"), ("@s", HOSTILE)];
+    Hosts(hosts.map(|(scope, host)| (scope.to_owned(), host.to_owned())).into())
+}
+
+/// Rows as `versions --results` keeps them.
+fn versions() -> Vec<Row> {
+    let good = json!({"version": "1.18.33", "verdict": "good", "lock": 1.0, "build": 2.0, "verify": 3.0, "packages": 5, "bytes": 1000});
+    let newer = json!({"version": "1.18.34", "verdict": "verify-failed", "reason": HOSTILE});
+    [good, newer].map(|row| serde_json::from_value(row).unwrap()).into()
+}
+
+#[test]
+fn versions_are_told_the_newest_first_and_whether_a_newer_one_works() {
+    let inventory = told(&Output::new());
+    let mut rows = versions();
+    let page = |rows: &[Row]| Page { versions: rows, ..Page::default() }.render(&inventory);
+    let text = page(&rows);
+    assert!(text.find("1.18.34").unwrap() < text.find(">1.18.33 <span class=\"quiet\">this one").unwrap());
+    assert!(text.contains("None that is newer than this one is known to work."));
+    rows[1].verdict = builder::currency::Verdict::Good;
+    assert!(page(&rows).contains("1 version is newer and known to work."));
+    assert!(!page(&[]).contains("id=\"versions\""));
 }
 
 fn chromium() -> Option<&'static str> {
@@ -76,7 +102,13 @@ fn a_browser_shows_what_is_inside_and_nothing_leaves() {
     let small = Output::new();
     let inventory = told(&small);
     let (diff, proof) = (changes(), proof(&small, &inventory));
-    let page = Page { changes: Some(("old.lock.json", &diff)), proof: Some(&proof) };
+    let (hosts, versions) = (hosts(), versions());
+    let page = Page {
+        changes: Some(("old.lock.json", &diff)),
+        proof: Some(&proof),
+        hosts: Some(&hosts),
+        versions: &versions,
+    };
     let text = page.render(&inventory);
     assert_eq!(text, page.render(&told(&Output::new())), "two runs, one page");
     let whole = write(&small, "whole.html", &text);
@@ -113,8 +145,14 @@ fn what_packages_say_of_themselves_is_text() {
     let output = Output::new();
     let inventory = told(&output);
     let diff = changes();
-    let text = Page { changes: Some(("<b>old</b>", &diff)), proof: Some(&proof(&output, &inventory)) }
-        .render(&inventory);
+    let proof = proof(&output, &inventory);
+    let page = Page {
+        changes: Some(("<b>old</b>", &diff)),
+        proof: Some(&proof),
+        hosts: Some(&hosts()),
+        versions: &versions(),
+    };
+    let text = page.render(&inventory);
     assert!(!text.contains("<img") && !text.contains("<b>old"));
     assert_eq!(text.matches("<script").count(), 2);
     assert_eq!(text.matches("</script>").count(), 2);

@@ -42,9 +42,11 @@ impl Output {
             "node_modules/@s/c",
             json!({"name": HOSTILE, "version": "1", "license": "SEE LICENSE IN x"}),
         );
+        let placed = |id: &str| json!({"path": "node_modules/x", "id": id, "digest": "x"});
+        let packages = [placed("a@1.0.0"), placed("b@2.0.0"), placed("b@1.0.0"), placed("@s/c@1.0.0")];
         let contents = json!({
             "version": 1, "opencode": "1.18.33", "system": "x86_64-linux", "profile": "offline", "lock": lock_integrity(), "models": {},
-            "exercises": {"plugin:a": {"path": TREE, "spec": "a", "bytes": 1, "packages": []}},
+            "exercises": {"plugin:a": {"path": TREE, "spec": "a", "bytes": 1, "packages": packages}},
             "programs": {"ripgrep": {"path": "cache/bin/rg", "from": "@vscode/ripgrep-linux-x64@1.18.0", "bytes": 2, "digest": "x"}},
         });
         output.put("manifest.json", &contents.to_string());

@@ -39,6 +39,10 @@ fn packages_have_their_terms_places_and_needs() {
     assert_eq!((a.purl.as_deref(), a.licence.spdx()), (Some("pkg:npm/a@1.0.0"), Some("MIT")));
     assert_eq!(a.needs.iter().collect::<Vec<_>>(), ["pkg:npm/b@2.0.0"]);
     assert_eq!(a.exercises.iter().collect::<Vec<_>>(), ["plugin:a"]);
+    let scopes: Vec<_> =
+        told.exercises["plugin:a"].scopes.iter().map(|(scope, number)| (scope.as_str(), *number)).collect();
+    assert_eq!(scopes, [("", 3), ("@s", 1)]);
+    assert_eq!(component(&told, "ripgrep@1.18.0").from.as_deref(), Some("npm registry for @vscode"));
     assert_eq!(component(&told, "b@2.0.0").licence.to_string(), "MIT OR ISC");
     assert_eq!(component(&told, "b@1.0.0").licence.kind(), LicenceKind::Missing);
     assert_eq!(component(&told, "ripgrep@1.18.0").kind, Kind::Program);

@@ -229,6 +229,12 @@ impl Upstream {
         name.scope().and_then(|scope| self.scopes.get(scope)).unwrap_or(&self.default)
     }
 
+    /// The host of the registry that has what no scope's has, with its port where one is named.
+    #[must_use]
+    pub fn default_host(&self) -> String {
+        host_of(&self.default)
+    }
+
     /// The registry host of a package, with its port where one is named.
     #[must_use]
     pub fn host(&self, name: &PackageName) -> String {

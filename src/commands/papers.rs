@@ -1,0 +1,21 @@
+//! What tells of the outputs of a bundle, for those who approve it.
+
+use std::sync::Arc;
+
+use builder::bundles::Papers;
+use report::Source;
+use report::source::Beside;
+
+use crate::workplace::Workplace;
+
+/// Those of each output of a bundle, with the lock where it is the one that the output was built from.
+pub fn of_bundle(place: &Workplace) -> Papers {
+    let lock = builder::lockfile::read(place.lock_path()).ok();
+    Papers(Arc::new(move |told| {
+        let beside = told.beside.iter().filter_map(|(part, listing)| Beside::of(part, listing)).collect();
+        let digest = told.part.digest.to_string();
+        let source = Source::listed(told.root, digest, told.listing.clone(), beside)?;
+        let lock = lock.as_ref().map(|(lock, text)| (lock, text.as_str()));
+        Ok(report::papers::tree(&report::collect(&source, lock)?, &source))
+    }))
+}
