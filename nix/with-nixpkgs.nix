@@ -69,6 +69,8 @@ rec {
         export HOME=$PWD
         SHELL=bash ${binary} completion >$out/share/bash-completion/completions/opencode.bash
         SHELL=zsh ${binary} completion >$out/share/zsh/site-functions/_opencode
+        # 1.0 has no such command, and ends well nevertheless.
+        find $out/share -type f -size 0 -exec rm {} +
         # Of its programming interface's description, which is JSON Schema too, the part about configurations.
         ${binary} generate >api.json
         { printf '{"$schema":"https://json-schema.org/draft/2020-12/schema","$ref":"#/components/schemas/Config",'; tail -c +2 api.json; } >$out/share/opencode/schema.json

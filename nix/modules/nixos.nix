@@ -8,6 +8,9 @@
 }:
 let
   cfg = config.programs.opencode-cache;
+  place = "opencode/opencode.json";
+  # Measured: 1.1.53 does, 1.0.61 to 1.1.34 do not.
+  readsPlace = builtins.compareVersions (self.lib.version cfg.lock) "1.1.53" >= 0;
   common = import ./common.nix { inherit self; } {
     inherit config lib pkgs;
     path = "nixosConfigurations.${config.networking.hostName}.config.programs.opencode-cache";
@@ -33,7 +36,10 @@ in
     })
     (lib.mkIf (cfg.enable && cfg.settings != { }) {
       # Where OpenCode looks for what a machine's owner sets.
-      environment.etc."opencode/opencode.json".text = common.configuration;
+      environment.etc.${place}.text = common.configuration;
+    })
+    (lib.mkIf (cfg.enable && cfg.settings != { } && !readsPlace) {
+      environment.variables.OPENCODE_CONFIG = lib.mkDefault "/etc/${place}";
     })
     (lib.mkIf (cfg.enable && cfg.auth.secretFile != null) {
       systemd.user.services.opencode-cache-auth = {

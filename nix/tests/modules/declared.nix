@@ -24,6 +24,7 @@ in
       environment = {
         systemPackages = list;
         etc = set;
+        variables = set;
       };
       networking.hostName = text;
       systemd.user.services = set;

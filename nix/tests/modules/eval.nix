@@ -30,6 +30,8 @@ let
       _type = "merge";
       inherit contents;
     };
+    # One definition of each is enough here.
+    mkDefault = value: value;
     hm.dag.entryAfter = after: data: {
       inherit after data;
       before = [ ];
