@@ -34,7 +34,10 @@ fn verify() {
         let user = ORDINARY.to_string();
         command.args(["--reuid", &user, "--regid", &user, "--clear-groups", "--"]).arg(&cli);
     }
-    command.args(["verify", "--json", "--network", "dropped", "--network", "silent"]).arg(output.path()).current_dir(&home);
+    command
+        .args(["verify", "--json", "--network", "dropped", "--network", "silent"])
+        .arg(output.path())
+        .current_dir(&home);
     command.env_clear().env("HOME", &home).env("PATH", testkit::desk::PATH);
     let verified = command.output().unwrap();
     assert!(verified.status.success(), "{}", told(&verified));

@@ -4,19 +4,16 @@
 //! A line for each entry below the root, in the order of a NAR, fields separated by TABs: `d PATH`, `f SHA256 SIZE PATH`, `x` likewise
 //! for what is executable, `l TARGET PATH`.
 
-use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use flate2::Crc;
 use lock::RelPath;
 use tree::NarHash;
-use tree::nar::Seen;
 use tree::scan::{MAX_DEPTH, MAX_ENTRIES};
 
 use crate::error::{Error, Result};
 use crate::hash::{Hasher, Sha256};
-use crate::marks::Marks;
+use crate::marks::{Files, Marks};
 
 /// The largest file, in bytes: what a tar's header has room for is 8 GiB.
 pub const MAX_FILE: u64 = 4 << 30;
@@ -91,22 +88,12 @@ impl Listing {
     /// # Errors
     /// As [`Listing::of`].
     pub fn and_nar(tree: &tree::Tree) -> Result<(Self, NarHash, Marks)> {
-        let (mut hasher, mut crc) = (Hasher::new(), Crc::new());
-        let (mut hashes, mut marks) = (VecDeque::new(), Marks::default());
-        let nar = tree::nar::hash_tree_seen(tree, &mut |seen| match seen {
-            Seen::Bytes(bytes) => {
-                hasher.update(bytes);
-                crc.update(bytes);
-            }
-            Seen::End => {
-                let hash = std::mem::take(&mut hasher).finish();
-                marks.add(hash, crc.sum());
-                crc.reset();
-                hashes.push_back(hash);
-            }
-        })?;
+        let mut files = Files::of(tree);
+        let nar = tree::nar::hash_tree_beside(tree, &mut |bytes: &[u8]| files.update(bytes))?;
+        let (hashes, marks) = files.finish();
+        let mut hashes = hashes.into_iter();
         let none = || malformed("a file that was not read");
-        let listing = Self::with(tree, |_, _| hashes.pop_front().ok_or_else(none))?;
+        let listing = Self::with(tree, |_, _| hashes.next().ok_or_else(none))?;
         Ok((listing, nar, marks))
     }
 

@@ -14,10 +14,6 @@ use crate::hash::{Hasher, Sha256};
 pub struct Marks(HashMap<Sha256, u32>);
 
 impl Marks {
-    pub(crate) fn add(&mut self, content: Sha256, mark: u32) {
-        self.0.insert(content, mark);
-    }
-
     /// Takes others along.
     pub fn extend(&mut self, others: Self) {
         self.0.extend(others.0);
@@ -29,6 +25,60 @@ impl Marks {
             Some(mark) => Look::Mark(Box::new(Crc::new()), *mark),
             None => Look::Hash(Box::default(), content),
         }
+    }
+}
+
+/// The files of a tree while their bytes pass, one file after the other, cut anywhere.
+pub(crate) struct Files {
+    /// Sizes of the files that have not begun.
+    sizes: std::vec::IntoIter<u64>,
+    /// Bytes that the current one still has; `None` behind the last.
+    left: Option<u64>,
+    hasher: Hasher,
+    crc: Crc,
+    hashes: Vec<Sha256>,
+    marks: Marks,
+}
+
+impl Files {
+    pub(crate) fn of(tree: &tree::Tree) -> Self {
+        let size = |entry: &tree::Entry| match entry.kind {
+            tree::Kind::File { size, .. } => Some(size),
+            _ => None,
+        };
+        let mut sizes = tree.entries().iter().filter_map(size).collect::<Vec<_>>().into_iter();
+        let left = sizes.next();
+        let (hasher, crc, marks) = (Hasher::new(), Crc::new(), Marks::default());
+        Self { hashes: Vec::with_capacity(sizes.len() + 1), sizes, left, hasher, crc, marks }
+    }
+
+    pub(crate) fn update(&mut self, mut bytes: &[u8]) {
+        while let Some(left) = self.left.filter(|_| !bytes.is_empty()) {
+            let (now, later) = bytes.split_at(bytes.len().min(usize::try_from(left).unwrap_or(usize::MAX)));
+            self.hasher.update(now);
+            self.crc.update(now);
+            bytes = later;
+            self.left = Some(left - now.len() as u64);
+            if self.left == Some(0) {
+                self.next();
+            }
+        }
+    }
+
+    fn next(&mut self) {
+        let hash = std::mem::take(&mut self.hasher).finish();
+        self.marks.0.insert(hash, self.crc.sum());
+        self.crc.reset();
+        self.hashes.push(hash);
+        self.left = self.sizes.next();
+    }
+
+    /// The hash of each file of which all bytes have passed, in order, and their marks.
+    pub(crate) fn finish(mut self) -> (Vec<Sha256>, Marks) {
+        while self.left == Some(0) {
+            self.next();
+        }
+        (self.hashes, self.marks)
     }
 }
 

@@ -70,13 +70,13 @@ pub fn write(path: &Path, out: impl Write) -> Result<()> {
 /// # Errors
 /// As [`write()`].
 pub fn write_tree(tree: &Tree, out: impl Write) -> Result<()> {
-    write_seen(tree, out, &mut |_| {})
+    write_seen(tree, out, &mut io::sink())
 }
 
-/// As [`write_tree`], while `seen` is told of the content of each file in turn.
-fn write_seen(tree: &Tree, out: impl Write, seen: &mut dyn FnMut(Seen<'_>)) -> Result<()> {
+/// As [`write_tree`]; the bytes of the files go to `files` too.
+fn write_seen(tree: &Tree, out: impl Write, files: &mut dyn Write) -> Result<()> {
     let out = io::BufWriter::with_capacity(BUFFER, out);
-    let mut writer = Writer { root: tree.root(), out, open: 0, buffer: vec![0; BUFFER], seen };
+    let mut writer = Writer { root: tree.root(), out, open: 0, buffer: vec![0; BUFFER], files };
     writer.string(MAGIC)?;
     for entry in tree.entries() {
         writer.close_to(entry.depth())?;
@@ -99,7 +99,7 @@ pub fn length(tree: &Tree) -> u64 {
 /// As [`write()`].
 pub fn write_plain(content: impl Read, size: u64, path: &Path, out: impl Write) -> Result<()> {
     let out = io::BufWriter::with_capacity(BUFFER, out);
-    let mut writer = Writer { root: path, out, open: 0, buffer: vec![0; BUFFER], seen: &mut |_| {} };
+    let mut writer = Writer { root: path, out, open: 0, buffer: vec![0; BUFFER], files: &mut io::sink() };
     writer.strings(&[MAGIC, b"(", b"type", b"regular", b"contents"])?;
     writer.contents(content, size, path)?;
     writer.string(b")")?;
@@ -130,22 +130,19 @@ pub fn hash_tree(tree: &Tree) -> Result<NarHash> {
     Ok(hasher.finish())
 }
 
-/// What somebody is told who looks at the files of a tree while its NAR is made.
-#[derive(Debug, Clone, Copy)]
-pub enum Seen<'a> {
-    /// More bytes of a file.
-    Bytes(&'a [u8]),
-    /// Those were all of it; the next file in the order of the listing follows.
-    End,
-}
-
-/// The NAR hash of a tree that was already listed, while `seen` is told of the content of each file, in the listing's order: all is read
-/// once, and hashed by a thread of its own.
+/// The NAR hash of a tree that was already listed, while `files` is given the bytes of its files, one file after the other in the
+/// listing's order, cut anywhere. All is read once; the hash and `files` have a thread each.
 ///
 /// # Errors
 /// As [`write()`].
-pub fn hash_tree_seen(tree: &Tree, seen: &mut dyn FnMut(Seen<'_>)) -> Result<NarHash> {
-    aside::hash(|out| write_seen(tree, out, seen))
+pub fn hash_tree_beside(tree: &Tree, files: &mut (impl FnMut(&[u8]) + Send)) -> Result<NarHash> {
+    let mut hasher = Hasher::default();
+    let hash = |bytes: &[u8]| {
+        hasher.sha256.update(bytes);
+        hasher.size += bytes.len() as u64;
+    };
+    aside::beside(files, |files| aside::beside(hash, |nar| write_seen(tree, nar, files)))?;
+    Ok(hasher.finish())
 }
 
 #[derive(Default)]
@@ -179,7 +176,7 @@ struct Writer<'a, W: Write> {
     /// Directories whose closing bracket is still to come.
     open: usize,
     buffer: Vec<u8>,
-    seen: &'a mut dyn FnMut(Seen<'_>),
+    files: &'a mut dyn Write,
 }
 
 impl<W: Write> Writer<'_, W> {
@@ -236,11 +233,10 @@ impl<W: Write> Writer<'_, W> {
                 return Err(changed());
             }
             if read == 0 {
-                (self.seen)(Seen::End);
                 return self.padding(size);
             }
             left = left.checked_sub(read as u64).ok_or_else(changed)?;
-            (self.seen)(Seen::Bytes(&self.buffer[..read]));
+            self.files.write_all(&self.buffer[..read]).at("read", path)?;
             self.out.write_all(&self.buffer[..read]).at("write the NAR of", self.root)?;
         }
     }
