@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use builder::bundles::Papers;
+use builder::bundles::{Papers, Sha256};
 use report::Source;
 use report::source::Beside;
 
@@ -14,7 +14,9 @@ pub fn of_bundle(place: &Workplace) -> Papers {
     Papers(Arc::new(move |told| {
         let beside = told.beside.iter().filter_map(|(part, listing)| Beside::of(part, listing)).collect();
         let digest = told.part.digest.to_string();
-        let source = Source::listed(told.root, digest, told.listing.clone(), beside)?;
+        let mut source = Source::listed(told.root, digest, told.listing.clone(), beside)?;
+        let program = (Sha256::of(told.program), told.program.len() as u64);
+        source.program = (!told.program.is_empty()).then_some(program);
         let lock = lock.as_ref().map(|(lock, text)| (lock, text.as_str()));
         Ok(report::papers::tree(&report::collect(&source, lock)?, &source))
     }))

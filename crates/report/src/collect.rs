@@ -76,6 +76,7 @@ pub fn collect(source: &Source, lock: Option<(&Lock, &str)>) -> Result<Inventory
     }
     let mut components: Vec<Component> = components.into_values().collect();
     components.extend(beside(source));
+    components.extend(source.program.map(installer));
     components.sort_by(|a, b| (a.kind, &a.name, &a.version).cmp(&(b.kind, &b.name, &b.version)));
     let needs = relate(&mut components, source, &exercises);
     Ok(Inventory {
@@ -395,6 +396,14 @@ fn beside(source: &Source) -> impl Iterator<Item = Component> {
         component.places.push(held.place(&format!("../{}-opencode-cache", tree.digest)));
         component
     })
+}
+
+/// The program that a bundle begins with.
+fn installer((hash, bytes): (bundle::Sha256, u64)) -> Component {
+    let mut component = blank(Kind::Program, "opencode-cache-installer");
+    component.licence = Licence::of_text(LAUNCHER);
+    component.places.push(Place { path: "../program".to_owned(), content: hash.to_string(), bytes });
+    component
 }
 
 /// Fills in what needs what; what is left is what the whole needs.

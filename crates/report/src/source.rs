@@ -33,6 +33,8 @@ pub struct Source {
     pub texts: BTreeMap<String, Vec<u8>>,
     /// What a bundle has beside the output, for the same system.
     pub beside: Vec<Beside>,
+    /// The program that a bundle begins with: its hash and its bytes.
+    pub program: Option<(Sha256, u64)>,
 }
 
 /// A tree of a bundle that is no output.
@@ -87,7 +89,7 @@ impl Source {
                 .map_err(|error| Error::Io { path: file, source: std::io::Error::other(error) })?;
             texts.insert(wanted, bytes);
         }
-        Ok(Self { digest, listing, texts, beside })
+        Ok(Self { digest, listing, texts, beside, program: None })
     }
 
     fn of_bundle(path: &Path, system: Option<System>, bases: &dyn Bases) -> Result<Self, Error> {
@@ -109,7 +111,8 @@ impl Source {
         let others = front.index.parts.iter().zip(&front.listings);
         let others = others.filter(|(other, _)| other.system == part.system);
         let beside = others.filter_map(|(other, listing)| Beside::of(other, listing));
-        Ok(Self { digest: part.digest.to_string(), listing, texts, beside: beside.collect() })
+        let program = bundle.header().stub.map(|stub| (stub.hash, stub.size));
+        Ok(Self { digest: part.digest.to_string(), listing, texts, beside: beside.collect(), program })
     }
 }
 

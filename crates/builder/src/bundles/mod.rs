@@ -21,7 +21,7 @@ pub use bundle::frame::{LEVEL, MAX_LEVEL};
 pub use bundle::signatures::PublicKey;
 use bundle::signatures::{SecretKey, Signatures};
 use bundle::{Bundle, Draft, Packing, believed};
-pub use bundle::{Part, Role};
+pub use bundle::{Part, Role, Sha256};
 
 use tempfile::TempDir;
 
@@ -143,11 +143,12 @@ impl Bundling {
         let all = outputs.into_iter().chain(tools.iter().map(|tool| tool.source.clone()));
         let mut sources = Sources::new(all.collect());
         let older = self.since.as_deref().map(|path| self.differ(&mut sources, path)).transpose()?;
-        let papers = self.papers.as_ref().map(|papers| papers.add(&mut sources)).transpose()?;
         // Whoever installs a delta has a program already, and the bundle would be several times as large.
         let is_one = systems.len() == 1 && older.is_none();
         let program = tools.iter().find_map(|tool| tool.installer.clone()).filter(|_| is_one);
-        let (program, papers) = (program.unwrap_or_default(), papers.unwrap_or_default());
+        let program = program.unwrap_or_default();
+        let papers = self.papers.as_ref().map(|papers| papers.add(&mut sources, &program)).transpose()?;
+        let papers = papers.unwrap_or_default();
         Ok(Cargo { sources, program, keys, _tools: tools, _older: older, _papers: papers })
     }
 

@@ -26,6 +26,8 @@ pub struct Told<'a> {
     pub listing: &'a Listing,
     /// The other trees for its system.
     pub beside: Vec<(&'a Part, &'a Listing)>,
+    /// The program that the bundle begins with; empty where there is none.
+    pub program: &'a [u8],
 }
 
 /// The files of the tree for an output, by path.
@@ -45,10 +47,10 @@ impl fmt::Debug for Papers {
 
 impl Papers {
     /// Adds the tree of each output. The directories are where they lie, as long as those are there.
-    pub(super) fn add(&self, sources: &mut Sources) -> Result<Vec<TempDir>, Error> {
+    pub(super) fn add(&self, sources: &mut Sources, program: &[u8]) -> Result<Vec<TempDir>, Error> {
         let (mut places, mut added) = (Vec::new(), Vec::new());
         for output in sources.0.iter().filter(|source| source.part.role == Role::Output) {
-            let (place, source) = self.of(output, sources)?;
+            let (place, source) = self.of(output, sources, program)?;
             places.push(place);
             added.push(source);
         }
@@ -56,12 +58,12 @@ impl Papers {
         Ok(places)
     }
 
-    fn of(&self, output: &Source, all: &Sources) -> Result<(TempDir, Source), Error> {
+    fn of(&self, output: &Source, all: &Sources, program: &[u8]) -> Result<(TempDir, Source), Error> {
         let others = all.0.iter().filter(|other| other.part.system == output.part.system);
         let beside =
             others.filter(|other| other.part.role != Role::Output).map(|other| (&other.part, &other.listing));
         let (root, part, listing) = (output.root.as_path(), &output.part, &output.listing);
-        let told = Told { root, part, listing, beside: beside.collect() };
+        let told = Told { root, part, listing, beside: beside.collect(), program };
         let files = (self.0)(&told).map_err(|source| Error::Papers { path: root.to_path_buf(), source })?;
         let failed = |source| tree::Error::Io { verb: "write", path: std::env::temp_dir(), source };
         let place = tempfile::Builder::new().prefix("opencode-cache-papers-").tempdir().map_err(failed)?;
