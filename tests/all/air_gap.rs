@@ -62,6 +62,9 @@ fn nothing_but_a_kernel() {
     assert_eq!(machine.answers(&["/bin/busybox", "ls", "/"]), "bin\ndev\nmedia\nproc\nroot");
     let installed = machine.answers(&[MEDIUM]);
     assert!(installed.starts_with("installed: generation 1, OpenCode "), "{installed}");
+    // What tells of it lies where one looks for that.
+    let index = "/root/.local/share/doc/opencode-cache/licences/INDEX.tsv";
+    assert!(machine.answers(&["/bin/busybox", "cat", index]).contains("\nopencode@"), "{installed}");
     let answer = machine.answers(&["/root/.local/bin/opencode", "run", "-m", MODEL, "hello"]);
     assert!(answer.contains(ANSWER), "{answer}");
     let turns = desk.asked().turns;
@@ -76,6 +79,7 @@ fn nothing_but_a_kernel() {
     let left =
         machine.answers(&["/bin/busybox", "find", "/root/.local", "/root/.config/opencode/opencode.json"]);
     assert!(!left.contains("state/opencode-cache") && !left.contains(".local/bin/opencode"), "{left}");
+    assert!(!left.contains("share/doc/opencode-cache"), "{left}");
     assert!(left.contains("share/opencode") && left.contains("opencode.json"), "{left}");
 }
 

@@ -125,6 +125,8 @@ fn the_same_bytes() {
         assert!(inside == site.read(&format!("papers/{name}")).unwrap().trim_end(), "{name}");
     }
     site.run(&["sbom", "a.bundle", "--check", "papers/sbom.cdx.json"]).unwrap().succeeds();
+    let sbom = site.read("papers/sbom.cdx.json").unwrap();
+    assert!(sbom.contains("\"../program\""), "the program before it is not told of");
 
     // A bit, anywhere.
     let mut file = File::options().write(true).open(path("c.bundle.002")).unwrap();

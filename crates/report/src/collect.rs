@@ -337,7 +337,10 @@ fn package(directory: &str, source: &Source, lock: Option<&Lock>) -> Component {
     let mut component = blank(Kind::Package, &name);
     component.version = word("version");
     component.licence = Licence::of_package(&manifest);
-    let texts = source.texts.keys().filter(|path| {
+    let start = format!("{directory}/");
+    let below = source.texts.range(start.clone()..).map(|(path, _)| path);
+    let below = below.take_while(|path| path.starts_with(&start));
+    let texts = below.filter(|path| {
         path.rsplit_once('/').is_some_and(|(above, name)| above == directory && is_licence(name))
     });
     component.texts = texts.cloned().collect();
