@@ -36,7 +36,7 @@ pub struct Args {
     /// Tell nothing of what is in it: no SBOMs, licences' texts and page go along.
     #[arg(long)]
     no_papers: bool,
-    /// Only what differs from this bundle or output, which the other machine has installed.
+    /// Only what differs from this bundle or output, which the other machine has installed; a file for each system.
     #[arg(long, value_name = "OLD")]
     since: Option<PathBuf>,
     /// Sign with this key, of minisign's or of Nix's; may be repeated.
@@ -80,15 +80,20 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         stores: place.stores()?,
         progress: place.progress(),
     };
-    let bundled = bundling.run().await.map_err(builder::Error::from)?;
+    let all = bundling.run().await.map_err(builder::Error::from)?;
     if args.json {
-        place.ui().json(&as_json(&bundled)?);
+        let mut all = all.iter().map(as_json).collect::<Result<Vec<_>, _>>()?;
+        // One file is one object; a list of them only where there are several.
+        let one = if all.len() == 1 { all.pop() } else { None };
+        place.ui().json(&one.unwrap_or(serde_json::Value::Array(all)));
     } else {
-        let files: Vec<_> = bundled.files.iter().map(|file| file.display().to_string()).collect();
-        place.ui().data(&files.join("\n"));
-        place.ui().talk(&told(&bundled));
+        for bundled in &all {
+            let files: Vec<_> = bundled.files.iter().map(|file| file.display().to_string()).collect();
+            place.ui().data(&files.join("\n"));
+            place.ui().talk(&told(bundled));
+        }
     }
-    let lacking = lacking(&bundled);
+    let lacking: Vec<_> = all.iter().flat_map(lacking).collect();
     if !lacking.is_empty() && !args.no_tool {
         place.ui().talk(&format!(
             "!!! NO PROGRAM GOES ALONG FOR {}: whoever installs it needs an opencode-cache. `--tool DIR` takes one from a release.",

@@ -18,6 +18,7 @@ use crate::{Case, case};
 pub const CASES: &[Case] = &[
     case("the_same_bytes_signed_cut_and_seen_by_others", the_same_bytes),
     case("a_delta_gives_the_same_tree", delta),
+    case("deltas_of_several_systems_are_a_file_each", several),
     case("what_cannot_be_bundled_is_told", refusals),
     case("keys_are_never_written_over", keys),
 ];
@@ -174,6 +175,43 @@ fn delta() {
     link_tree(old, &site.store().join(old.file_name().unwrap())).unwrap();
     let told = site.run(&["verify", "d.bundle", "--hashes-only"]).unwrap().succeeds();
     assert!(told.contains(new.file_name().unwrap().to_str().unwrap()), "{told}");
+}
+
+/// A tree that says of itself that it is an output for this system, and has one file more, in a place of the name that this gives it.
+fn small(site: &Site, system: &str, text: &str) -> String {
+    let made = site.path("made");
+    fs::create_dir(&made).unwrap();
+    let manifest = fs::read_to_string(Output::shared().path().join("manifest.json")).unwrap();
+    let mut manifest: Value = serde_json::from_str(&manifest).unwrap();
+    manifest["system"] = system.into();
+    fs::write(made.join("manifest.json"), manifest.to_string()).unwrap();
+    fs::write(made.join("text"), text).unwrap();
+    let name = tree::Digest::of(&tree::nar_hash(&made).unwrap()).file_name();
+    fs::rename(&made, site.path(&name)).unwrap();
+    name
+}
+
+fn several() {
+    let site = Site::empty();
+    let [old_x, old_a] = ["x86_64-linux", "aarch64-linux"].map(|system| small(&site, system, "old"));
+    let [x, a] = ["x86_64-linux", "aarch64-linux"].map(|system| small(&site, system, "new"));
+    let bundle = |arguments: &[&str]| {
+        site.run(&[&["bundle", "--no-tool", "--no-papers", "--json"], arguments].concat()).unwrap()
+    };
+    bundle(&[&old_x, &old_a, "-o", "old.bundle"]).succeeds();
+    bundle(&[&x, &a, "--since", "old.bundle", "-o", "one.bundle"])
+        .fails_with_next_step(3, "bundle-delta-systems");
+    let told: Value = serde_json::from_str(&bundle(&[&x, &a, "--since", "old.bundle"]).succeeds()).unwrap();
+    // Each is read where the older output of its own system is, and nothing else.
+    for (told, (old, new)) in told.as_array().unwrap().iter().zip([(&old_a, &a), (&old_x, &x)]) {
+        let file = told["files"][0].as_str().unwrap();
+        let missing = site.run(&["verify", file, "--hashes-only"]).unwrap();
+        assert!(missing.stdout.contains("[bundle-base-missing]"), "{file}: {}", missing.stdout);
+        link_tree(&site.path(old), &site.store().join(old)).unwrap();
+        let found = site.run(&["verify", file, "--hashes-only"]).unwrap().succeeds();
+        assert!(found.contains(new.as_str()), "{file}: {found}");
+    }
+    assert_eq!(told.as_array().unwrap().len(), 2);
 }
 
 fn refusals() {

@@ -67,8 +67,8 @@ pub enum Error {
         /// The cause.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A delta of several systems.
-    #[error("bundle since {}: the outputs are for several systems, and nobody has all their older ones", path.display())]
+    /// Deltas of several systems into one file.
+    #[error("bundle since {}: the outputs are for several systems, and nobody who has one file has all their older ones", path.display())]
     DeltaSystems {
         /// What it was to be made against.
         path: PathBuf,
@@ -132,7 +132,7 @@ impl Error {
                 "name the unpacked archive of a release for each system: those hold static programs; --no-tool takes none".into(),
             ),
             Self::Papers { .. } => Some("`opencode-cache sbom` says more; --no-papers leaves them out".into()),
-            Self::DeltaSystems { .. } => Some("make one delta for each system".into()),
+            Self::DeltaSystems { .. } => Some("leave out --output: each system has a file of its own then".into()),
             Self::NoOlder { .. } => Some("name a bundle or an output for that system, or leave out --since".into()),
             Self::Detached { .. } => Some("leave out --detached: it signs in the file".into()),
             Self::Key(error) => error.hint(),

@@ -10,6 +10,7 @@ mod paper;
 mod papers;
 mod program;
 mod source;
+mod systems;
 mod tool;
 mod unpacked;
 
@@ -40,6 +41,7 @@ pub(crate) use unpacked::unpack;
 use crate::progress::{Progress, timed};
 
 /// What is to be bundled, and how.
+#[derive(Clone)]
 pub struct Bundling {
     /// Outputs, or links to them.
     pub outputs: Vec<PathBuf>,
@@ -100,11 +102,21 @@ struct Cargo {
 }
 
 impl Bundling {
-    /// Bundles.
+    /// Bundles: one file, and of what differs one for each system.
     ///
     /// # Errors
-    /// Everything in [`Error`]; there is no file then, or the older one.
-    pub async fn run(self) -> Result<Bundled, Error> {
+    /// Everything in [`Error`]; there is no file then, or the older one. Of several those before it are there.
+    pub async fn run(self) -> Result<Vec<Bundled>, Error> {
+        let each =
+            tokio::task::spawn_blocking(move || self.by_system()).await.map_err(|_| Error::Worker)??;
+        let mut all = Vec::with_capacity(each.len());
+        for bundling in each {
+            all.push(bundling.run_one().await?);
+        }
+        Ok(all)
+    }
+
+    async fn run_one(self) -> Result<Bundled, Error> {
         let progress = self.progress.clone();
         let gathered = timed(&*progress, "list and hash", async {
             tokio::task::spawn_blocking(move || self.gather().map(|cargo| (self, cargo)))
@@ -154,9 +166,6 @@ impl Bundling {
 
     /// Tells each tree as what differs from the older one.
     fn differ(&self, sources: &mut Sources, path: &Path) -> Result<Older, Error> {
-        if sources.systems().len() > 1 {
-            return Err(Error::DeltaSystems { path: path.to_path_buf() });
-        }
         let older = Older::at(path, &self.stores)?;
         // A program that none was named in place of goes along as it was, or the next generation would be without. All of it is there.
         let (systems, has_tool) =
