@@ -7,14 +7,15 @@ use std::process::ExitCode;
 use builder::difference::Side;
 use lock::{Diff, Row};
 
+use crate::commands::sbom::side;
 use crate::failure::{Failure, Kind};
 use crate::ui;
 use crate::workplace::Workplace;
 
-/// Say what changed between two locks, or between two outputs; exit 1 when anything did.
+/// Say what changed between two locks, or between two outputs, also in bundles; exit 1 when anything did.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The older lock, output, or link to an output.
+    /// The older lock, output, link to an output, or bundle.
     old: PathBuf,
     /// The newer one [default: the lock in use, or `result`].
     new: Option<PathBuf>,
@@ -37,12 +38,12 @@ enum Format {
 
 /// Runs the verb.
 pub fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
-    let old = Side::read(&args.old)?;
+    let old = side(&args.old, None, place)?;
     let new = args.new.unwrap_or_else(|| match old {
         Side::Lock(_) => place.lock_path().into(),
         Side::Output(_) => "result".into(),
     });
-    let diff = old.diff(&Side::read(&new)?).ok_or_else(|| unlike(&args.old, &new))?;
+    let diff = old.diff(&side(&new, None, place)?).ok_or_else(|| unlike(&args.old, &new))?;
     if args.json {
         place.ui().json(&ui::to_json(&diff)?);
     } else if !diff.is_empty() {

@@ -18,11 +18,11 @@ use crate::failure::{Failure, Kind};
 use crate::ui;
 use crate::workplace::Workplace;
 
-/// Say what is in an output: digest, sizes by part, packages by exercise. With --plan, what becomes of
+/// Say what is in an output or a bundle: digest, sizes by part, packages by exercise. With --plan, what becomes of
 /// everything that the manifest and configurations ask for; exit 1 when some of that is not captured.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The output or a link to it.
+    /// The output, a link to it, or a bundle.
     #[arg(default_value = "result")]
     output: PathBuf,
     /// Look at manifest, configurations and lock instead: what is built in, what was captured, what not.
@@ -37,7 +37,7 @@ pub struct Args {
     /// Write a page to look at here: what is inside, by size, licence, signature, and what brought it. It loads nothing.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["plan", "json"])]
     html: Option<PathBuf>,
-    /// With --html: what changed since this lock or output.
+    /// With --html: what changed since this lock, output or bundle.
     #[arg(long, value_name = "OLD", requires = "html")]
     against: Option<PathBuf>,
     /// With --html: what `verify --proof FILE` (or `verify --json`) said of this output.
@@ -49,11 +49,11 @@ pub struct Args {
     /// With --html: name the registries of this machine's npm configuration, which no lock does.
     #[arg(long, requires = "html")]
     hosts: bool,
-    /// With --html, of a bundle for several systems: the one that is meant [default: this machine's].
-    #[arg(long, value_name = "SYSTEM", requires = "html")]
+    /// Of a bundle for several systems: the one that is meant [default: this machine's].
+    #[arg(long, value_name = "SYSTEM", conflicts_with = "plan")]
     system: Option<System>,
-    /// With --html, of a delta: the older bundle or output that it was made against, where no store of ours has it.
-    #[arg(long, value_name = "OLD", requires = "html")]
+    /// Of a delta: the older bundle or output that it was made against, where no store of ours has it.
+    #[arg(long, value_name = "OLD", conflicts_with = "plan")]
     since: Option<PathBuf>,
     /// Print it as JSON.
     #[arg(long)]
@@ -69,8 +69,18 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
     if let Some(page) = &args.html {
         return write_page(page, &args, place).await;
     }
-    let inspection = inspect::run(&args.output)?;
-    let licences = licences::summary(&report::collect(&Source::read(&args.output, None)?, None)?);
+    let (source, inspection) = match Source::is_bundle(&args.output) {
+        true => {
+            let source = super::sbom::source(&args.output, args.system, args.since.as_deref(), place)?;
+            let inspection = report::inspection(&source, &args.output)?;
+            (source, inspection)
+        }
+        false => {
+            let inspection = inspect::run(&args.output)?;
+            (Source::read(&args.output, None)?, inspection)
+        }
+    };
+    let licences = licences::summary(&report::collect(&source, None)?);
     if args.json {
         let mut value = ui::to_json(&inspection)?;
         value["licences"] = ui::to_json(&licences)?;
@@ -83,8 +93,9 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
 
 /// The page, and where it lies now.
 async fn write_page(page: &Path, args: &Args, place: &Workplace) -> Result<ExitCode, Failure> {
-    let (_, inventory) = super::sbom::inventory(&args.output, args.system, args.since.as_deref(), place)?;
-    let changes = args.against.as_ref().map(|old| since(old, args, place)).transpose()?;
+    let (source, inventory) =
+        super::sbom::inventory(&args.output, args.system, args.since.as_deref(), place)?;
+    let changes = args.against.as_ref().map(|old| since(old, &source, args, place)).transpose()?;
     let proof = args.proof.as_ref().map(|path| Proof::read(path, &inventory)).transpose()?;
     let name = args.against.as_ref().and_then(|path| path.file_name()).map(|name| name.to_string_lossy());
     let hosts = if args.hosts { Some(hosts(place).await?) } else { None };
@@ -125,11 +136,11 @@ async fn hosts(place: &Workplace) -> Result<Hosts, Failure> {
 }
 
 /// What changed since `old`: since a lock to the one in use, since an output to this one.
-fn since(old: &Path, args: &Args, place: &Workplace) -> Result<Diff, Failure> {
-    let before = Side::read(old)?;
+fn since(old: &Path, source: &Source, args: &Args, place: &Workplace) -> Result<Diff, Failure> {
+    let before = super::sbom::side(old, args.system, place)?;
     let now = match before {
         Side::Lock(_) => Side::read(place.lock_path())?,
-        Side::Output(_) => Side::read(&args.output)?,
+        Side::Output(_) => Side::Output(Box::new(report::inspection(source, &args.output)?)),
     };
     before.diff(&now).ok_or_else(|| {
         let message = format!(
@@ -137,8 +148,7 @@ fn since(old: &Path, args: &Args, place: &Workplace) -> Result<Diff, Failure> {
             old.display(),
             args.output.display()
         );
-        Failure::new(Kind::Input, "diff-unlike", message)
-            .hint("name a lock; of a bundle only locks can be compared")
+        Failure::new(Kind::Input, "diff-unlike", message).hint("name a lock, an output, or a bundle")
     })
 }
 

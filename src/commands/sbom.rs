@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use builder::bundles::Against;
+use builder::difference::Side;
 use lock::System;
 use report::check::Finding;
 use report::{Inventory, Source};
@@ -87,12 +88,7 @@ pub fn inventory(
     since: Option<&Path>,
     place: &Workplace,
 ) -> Result<(Source, Inventory), Failure> {
-    let source = if of.is_dir() {
-        Source::read(of, system)?
-    } else {
-        let against = Against::find(since, &place.stores()?).map_err(builder::Error::from)?;
-        Source::read_against(of, system, &against)?
-    };
+    let source = source(of, system, since, place)?;
     // One that cannot be read is another's, or is told by the verbs that need it.
     let lock = builder::lockfile::read(place.lock_path()).ok();
     let inventory = report::collect(&source, lock.as_ref().map(|(lock, text)| (lock, text.as_str())))?;
@@ -104,6 +100,29 @@ pub fn inventory(
         ));
     }
     Ok((source, inventory))
+}
+
+/// An output or a bundle, a delta too where it is known what it was made against.
+pub fn source(
+    of: &Path,
+    system: Option<System>,
+    since: Option<&Path>,
+    place: &Workplace,
+) -> Result<Source, Failure> {
+    if of.is_dir() {
+        return Ok(Source::read(of, system)?);
+    }
+    let against = Against::find(since, &place.stores()?).map_err(builder::Error::from)?;
+    Ok(Source::read_against(of, system, &against)?)
+}
+
+/// What can be compared: a lock, an output, or the output in a bundle.
+pub fn side(of: &Path, system: Option<System>, place: &Workplace) -> Result<Side, Failure> {
+    if !Source::is_bundle(of) {
+        return Ok(Side::read(of)?);
+    }
+    let source = source(of, system, None, place)?;
+    Ok(Side::Output(Box::new(report::inspection(&source, of)?)))
 }
 
 fn told(findings: &BTreeSet<Finding>, args: &Args, place: &Workplace) -> Result<ExitCode, Failure> {

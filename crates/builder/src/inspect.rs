@@ -26,16 +26,29 @@ pub fn run(output: &Path) -> Result<Inspection, Error> {
     let contents = Contents::read(output)?;
     let stored = tree::StorePath::resolve(output)?;
     let listing = tree::scan(stored.path())?;
+    let files = listing.entries().iter().filter_map(|entry| match entry.kind {
+        tree::Kind::File { size, .. } => Some((entry.path.as_path(), size)),
+        _ => None,
+    });
+    Ok(of_files(stored.path(), stored.digest().to_string(), contents, files))
+}
+
+/// The same of one whose files, and the bytes of each, are known: it may lie in a bundle.
+pub fn of_files<'f>(
+    path: &Path,
+    digest: String,
+    contents: Contents,
+    files: impl Iterator<Item = (&'f Path, u64)>,
+) -> Inspection {
     let mut parts: BTreeMap<String, u64> = BTreeMap::new();
-    for entry in listing.entries() {
-        if let tree::Kind::File { size, .. } = entry.kind {
-            *parts.entry(part(&entry.path)).or_default() += size;
-        }
+    let mut all = 0;
+    for (path, size) in files {
+        *parts.entry(part(path)).or_default() += size;
+        all += size;
     }
     let mut parts: Vec<(String, u64)> = parts.into_iter().collect();
-    parts.push(("all".into(), listing.bytes()));
-    let digest = stored.digest().to_string();
-    Ok(Inspection { path: stored.path().into(), digest, contents, parts })
+    parts.push(("all".into(), all));
+    Inspection { path: path.into(), digest, contents, parts }
 }
 
 /// A captured tree is a part, and so is everything else by its first two components.

@@ -1,7 +1,9 @@
 //! Bytes → components. Every file belongs to exactly one, so that nothing can be altered unseen.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
+use builder::inspect::{self, Inspection};
 use builder::layout;
 use builder::licences::{OPENCODE, RIPGREP, RIPGREP_NAME};
 use builder::{Contents, contents};
@@ -92,6 +94,15 @@ pub fn collect(source: &Source, lock: Option<(&Lock, &str)>) -> Result<Inventory
         exercises,
         needs,
     })
+}
+
+/// The same as [`builder::inspect::run`] tells of an output; `path` is where it lies, or the bundle.
+pub fn inspection(source: &Source, path: &Path) -> Result<Inspection, Error> {
+    let files = source.listing.entries().iter().filter_map(|entry| match entry.kind {
+        bundle::Kind::File { size, .. } => Some((Path::new(entry.path.as_str()), size)),
+        _ => None,
+    });
+    Ok(inspect::of_files(path, source.digest.clone(), contents_of(source)?, files))
 }
 
 fn contents_of(source: &Source) -> Result<Contents, Error> {

@@ -32,7 +32,7 @@ pub mod spdx;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-pub use collect::collect;
+pub use collect::{collect, inspection};
 pub use error::Error;
 pub use inventory::{Component, Inventory, Kind, Place};
 pub use page::{Hosts, Page, Proof};

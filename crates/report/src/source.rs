@@ -60,6 +60,11 @@ impl Beside {
 }
 
 impl Source {
+    /// Whether a bundle lies there, also one that was cut.
+    pub fn is_bundle(path: &Path) -> bool {
+        !path.is_dir() && bundle::open(path).is_ok()
+    }
+
     /// Reads the output (or link to one) or the bundle at `path`; of a bundle with several systems the one that is named, else this
     /// machine's.
     pub fn read(path: &Path, system: Option<System>) -> Result<Self, Error> {

@@ -201,7 +201,8 @@ try {
   clearTimeout(late);
   browser.kill("SIGKILL");
   await new Promise((done) => browser.once("exit", done));
-  rmSync(home, { recursive: true, force: true, maxRetries: 5 });
+  // Its helpers may write for a moment longer; each wait is longer than the one before.
+  rmSync(home, { recursive: true, force: true, maxRetries: 20 });
 }
 for (const one of wrong) console.error(one);
 process.exit(wrong.length ? 1 : 0);

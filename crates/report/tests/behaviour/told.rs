@@ -151,6 +151,10 @@ fn a_bundle_tells_what_its_output_tells() {
     assert_eq!(cyclonedx::render(&told), cyclonedx::render(&output.told()));
     let of_output = Source::read(&output.path(), None).unwrap();
     assert_eq!(papers(&told, &source), papers(&output.told(), &of_output));
+    let (inside, outside) =
+        (report::inspection(&source, &file).unwrap(), builder::inspect::run(&output.path()).unwrap());
+    assert_eq!((inside.parts, inside.contents), (outside.parts, outside.contents));
+    assert!(Source::is_bundle(&file) && !Source::is_bundle(&output.path().join("manifest.json")));
     let error = Source::read(&file, Some(lock::System::Aarch64Linux)).unwrap_err();
     assert_eq!(error.code(), "report-system");
     // Cut in two, it is the same.
