@@ -242,10 +242,17 @@ async fn executable(
     kind: &ExerciseKind,
     env: &[(String, String)],
 ) -> Result<Outcome, Error> {
-    let arguments = [opencode::INSTALL, spec.as_str()];
+    let place = directory(stage, kind).unwrap_or_default();
+    let (arguments, variable) = opencode::installing(stage.opencode(), spec, &stage.sandbox().inside(&place));
+    let env: Vec<(String, String)> = env.iter().cloned().chain(variable.clone()).collect();
+    if variable.is_some() {
+        // Else bun looks for one above.
+        stage.sandbox().write(place.join("package.json"), b"{}\n").map_err(stage::Error::from)?;
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     // It ends by itself; that most of these are no plugins, it says then.
-    let output = stage.run_until(&arguments, env, || false, INSTALL_TIME).await?;
-    let tree = stage.sandbox().outside(directory(stage, kind).unwrap_or_default());
+    let output = stage.run_until(&arguments, &env, || false, INSTALL_TIME).await?;
+    let tree = stage.sandbox().outside(&place);
     if !settle::is_whole(&tree) {
         return Err(incomplete(stage, kind, "OpenCode gave up", output));
     }

@@ -21,7 +21,7 @@ const MAX_NPM_LOCK: u64 = 64 << 20;
 /// What a captured directory is, which decides what of it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TreeKind {
-    /// `packages/<spec>` of era C: one spec and all it needs.
+    /// `packages/<spec>` of era C: one spec and all it needs; before, what a program needs that is started by command.
     Package,
     /// The dependencies of a config directory.
     ConfigDir,
@@ -34,7 +34,7 @@ impl TreeKind {
     /// there is the exercise's own (its `opencode.json`) or scratch.
     fn kept(self) -> &'static [&'static str] {
         match self {
-            Self::Package => &["node_modules", "package.json", "package-lock.json"],
+            Self::Package => &["node_modules", "package.json", "package-lock.json", bun_lock::NAME],
             Self::ConfigDir => {
                 &["node_modules", "package.json", "package-lock.json", bun_lock::NAME, ".gitignore"]
             }

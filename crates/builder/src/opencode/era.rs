@@ -1,6 +1,8 @@
 //! What differs from one version of OpenCode to the next in how it installs packages and keeps its cache: one table, each line with
 //! the version that proves it. Everything else in `builder` asks here, and knows no version.
 
+use std::path::Path;
+
 use lock::{ExerciseKind, PackageName, Spec, Version, Want};
 
 /// A generation of OpenCode's way to install packages.
@@ -50,11 +52,26 @@ pub fn shares(version: &Version, kind: &ExerciseKind) -> bool {
     shared && Era::known(version).is_shared()
 }
 
-/// Whether a version does what an exercise is about. Before 1.14 there is no command that installs a package and runs nothing of it, and
-/// language servers are installed in another way.
+/// Whether a version does what an exercise is about. Before 1.14 language servers are installed in another way.
 pub fn performs(version: &Version, kind: &ExerciseKind) -> bool {
-    let lately = matches!(kind, ExerciseKind::Executable { .. } | ExerciseKind::LanguageServer { .. });
+    let lately = matches!(kind, ExerciseKind::LanguageServer { .. });
     !(lately && Era::known(version).is_shared())
+}
+
+/// The words with which OpenCode's binary installs a package into `directory` and runs nothing of it, and the variables that it needs
+/// for that. Since 1.14 a command of its own does ([`INSTALL`](super::INSTALL)), wherever it does; before, the bun that it holds, told what
+/// OpenCode tells it when it installs a plugin (`add --exact --cwd`, 1.0.61 to 1.3.2).
+pub fn installing(
+    version: Option<&Version>,
+    spec: &Spec,
+    directory: &Path,
+) -> (Vec<String>, Option<(String, String)>) {
+    if !version.is_some_and(|version| Era::known(version).is_shared()) {
+        return (vec![super::INSTALL.into(), spec.to_string()], None);
+    }
+    let words = ["add", "--exact", "--cwd"].map(str::to_owned);
+    let rest = [directory.display().to_string(), spec.to_string()];
+    (words.into_iter().chain(rest).collect(), Some(("BUN_BE_BUN".into(), "1".into())))
 }
 
 /// What OpenCode compares the file [`VERSION_FILE`] of its cache directory with, byte for byte, at every start: where it is another, all
@@ -246,6 +263,15 @@ mod tests {
         let plugin = ExerciseKind::Plugin { spec: "a@^1.0.0".parse().unwrap() };
         assert_eq!(says("1.2.27", &plugin).as_deref(), Some("^1.0.0"));
         assert_eq!(says("1.0.152", &ExerciseKind::Plugin { spec: "a@1.0.0".parse().unwrap() }), None);
+    }
+
+    #[test]
+    fn what_is_started_by_command_is_installed_by_each_in_its_way() {
+        let (spec, place) = ("a@1.0.0".parse().unwrap(), Path::new("/cache/a"));
+        let words = |at: &str| installing(Some(&version(at)), &spec, place).0.join(" ");
+        assert_eq!(words("1.3.2"), "add --exact --cwd /cache/a a@1.0.0");
+        assert_eq!(words("1.14.34"), "plugin a@1.0.0");
+        assert!(installing(None, &spec, place).1.is_none());
     }
 
     #[test]
