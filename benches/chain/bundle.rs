@@ -42,7 +42,8 @@ pub fn measure() -> Measured {
 }
 
 fn bundle(file: &Path, level: u32) -> Command {
-    let mut command = Place::get().command(["bundle", "--no-tool", "--level"]);
+    // The same content as the tar, and no more: papers are worked out first.
+    let mut command = Place::get().command(["bundle", "--no-tool", "--no-papers", "--level"]);
     command.arg(level.to_string()).arg("--output").arg(file).arg(Output::shared().path());
     command
 }
