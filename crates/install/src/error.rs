@@ -39,6 +39,14 @@ pub enum Error {
     /// The bundle is none that can be installed.
     #[error(transparent)]
     Bundle(#[from] bundle::Error),
+    /// Likewise, and which it is.
+    #[error("cannot install {}", path.display())]
+    File {
+        /// The bundle.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: bundle::Error,
+    },
     /// OpenCode cannot be made to run on this machine.
     #[error(transparent)]
     Fit(#[from] fit::Error),
@@ -146,7 +154,7 @@ impl Error {
             Self::Io { source, .. } if is_disk_full(source) => "disk-full",
             Self::Io { .. } => "install-io",
             Self::Tree(error) => error.code(),
-            Self::Bundle(error) => error.code(),
+            Self::Bundle(error) | Self::File { source: error, .. } => error.code(),
             Self::Fit(error) => error.code(),
             Self::Unfit { .. } => "install-unfit",
             Self::NoHome => "no-home",
@@ -172,7 +180,7 @@ impl Error {
             | Self::NotInstalled { .. }
             | Self::NoGeneration { .. }
             | Self::Incomplete { .. } => Kind::No,
-            Self::Bundle(error) if error.is_input() => Kind::Input,
+            Self::Bundle(error) | Self::File { source: error, .. } if error.is_input() => Kind::Input,
             Self::OtherSystem { .. } | Self::OtherTree { .. } => Kind::Input,
             _ => Kind::Outside,
         }
@@ -182,7 +190,7 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Tree(error) => return error.hint(),
-            Self::Bundle(error) => return error.hint(),
+            Self::Bundle(error) | Self::File { source: error, .. } => return error.hint(),
             Self::Io { path, source, .. } if is_disk_full(source) => {
                 format!("free space on the file system of {}, then run the command again", path.display())
             }

@@ -7,7 +7,7 @@ use bundle::Role;
 use bundle::signatures::PublicKey;
 use lock::System;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::generation::{self, Fitted, Generation, Record, Tree, Word};
 use crate::links;
 use crate::look::{Plan, look};
@@ -46,6 +46,13 @@ pub struct Installed {
 /// # Errors
 /// Whatever ends it; what was active stays so.
 pub fn install(request: &Request) -> Result<Installed> {
+    install_file(request).map_err(|error| match error {
+        Error::Bundle(source) => Error::File { path: request.file.clone(), source },
+        error => error,
+    })
+}
+
+fn install_file(request: &Request) -> Result<Installed> {
     let mut bundle = bundle::open(&request.file)?;
     let plan = look(&mut bundle, request)?;
     let state = State::take(&request.place)?;
