@@ -93,6 +93,12 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
             place.ui().talk(&told(bundled));
         }
     }
+    if !args.no_papers && !all.iter().all(|bundled| papers::are_of(place, &bundled.parts)) {
+        place.ui().talk(&format!(
+            "note: {} is not the lock of what was bundled: its SBOMs say nothing of archives' hashes, signatures and hosts (name it with --lock)",
+            place.lock_path().display()
+        ));
+    }
     let lacking: Vec<_> = all.iter().flat_map(lacking).collect();
     if !lacking.is_empty() && !args.no_tool {
         place.ui().talk(&format!(

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use builder::bundles::{Papers, Sha256};
+use builder::bundles::{Papers, Part, Role, Sha256};
+use lock::{Algorithm, Sri};
 use report::Source;
 use report::source::Beside;
 
@@ -20,4 +21,12 @@ pub fn of_bundle(place: &Workplace) -> Papers {
         let lock = lock.as_ref().map(|(lock, text)| (lock, text.as_str()));
         Ok(report::papers::tree(&report::collect(&source, lock)?, &source))
     }))
+}
+
+/// Whether the lock in use is the one that all outputs were built from.
+pub fn are_of(place: &Workplace, parts: &[Part]) -> bool {
+    let Ok((_, text)) = builder::lockfile::read(place.lock_path()) else { return false };
+    let lock = Sri::of(Algorithm::Sha256, text.as_bytes()).to_string();
+    let mut outputs = parts.iter().filter(|part| part.role == Role::Output);
+    outputs.all(|part| part.facts.get("lock") == Some(&lock))
 }
