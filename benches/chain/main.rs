@@ -9,6 +9,7 @@
 mod answer;
 mod bundle;
 mod figures;
+mod older;
 mod populate;
 mod relock;
 mod stock;

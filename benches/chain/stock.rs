@@ -11,14 +11,18 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lock::{ExerciseKind, Lock};
+use builder::opencode;
+use lock::{ExerciseKind, Lock, PackageName, Version};
 use replay::llm::{Script, ScriptedLlm};
+use replay::registry::RecordRegistry;
 use serde_json::{Value, json};
 use testkit::cli::Place;
 use testkit::desk::{self, MODEL};
 use testkit::http;
 use testkit::output::Output;
 use tokio::runtime::Runtime;
+
+use crate::older;
 
 /// What the model says.
 pub const ANSWER: &str = "an answer from the scripted model";
@@ -30,13 +34,15 @@ const BACKGROUND: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(10);
 
 /// What the committed lock wants, as OpenCode is configured for it and as it then lies on disk.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Wanted {
+    /// The version.
+    pub opencode: Version,
     /// Provider SDKs.
     pub sdks: Vec<String>,
     /// Plugins.
     pub plugins: Vec<String>,
-    /// Directories below HOME that a population fills.
+    /// Directories below HOME that a population fills; a `package.json` stands for what it lies in.
     directories: Vec<PathBuf>,
     /// How long the model rests before the end of what it says, for the versions that need it.
     pause: Duration,
@@ -47,24 +53,63 @@ impl Wanted {
     pub fn read() -> Result<Self, Box<dyn Error>> {
         let text = fs::read_to_string(Place::get().repository.join("opencode.lock.json"))?;
         let lock = Lock::parse(&text)?;
-        let pause = builder::opencode::unhurried(&lock.opencode);
-        let mut wanted = Self { pause, ..Self::default() };
+        let opencode = lock.opencode.clone();
+        let mut wanted = Self {
+            pause: opencode::unhurried(&opencode),
+            sdks: Vec::new(),
+            plugins: Vec::new(),
+            directories: Vec::new(),
+            opencode,
+        };
         let packages = Path::new(".cache/opencode/packages");
         for exercise in lock.exercises.values() {
+            let shared = |name: Option<&PackageName>| {
+                let is_one = opencode::shares(&lock.opencode, &exercise.kind);
+                name.filter(|_| is_one).map(|name| older::place(name.as_str()))
+            };
             match &exercise.kind {
+                ExerciseKind::ConfigDir { .. } if wanted.is_shared() => {}
                 ExerciseKind::ConfigDir { .. } => wanted.directories.push(".config/opencode".into()),
                 ExerciseKind::Plugin { spec } => {
-                    wanted.directories.push(packages.join(builder::opencode::plugin_directory(spec)));
-                    wanted.plugins.push(spec.to_string());
+                    let own = packages.join(opencode::plugin_directory(spec));
+                    wanted.directories.push(shared(spec.name()).unwrap_or(own));
+                    // Some are loaded though nobody names them.
+                    if !opencode::own_plugins(&lock.opencode).contains(&spec.as_str()) {
+                        wanted.plugins.push(spec.to_string());
+                    }
                 }
+                ExerciseKind::Provider { spec }
+                    if opencode::own_providers(&lock.opencode).contains(&spec.as_str()) => {}
                 ExerciseKind::Provider { spec } => {
-                    wanted.directories.push(packages.join(builder::opencode::provider_directory(spec)));
+                    let own = packages.join(opencode::provider_directory(spec));
+                    wanted.directories.push(shared(spec.name()).unwrap_or(own));
                     wanted.sdks.push(spec.to_string());
                 }
                 _ => {}
             }
         }
+        if wanted.is_shared() {
+            // What was never published is not installed, and not waited for.
+            let has =
+                |place: &PathBuf| lock.packages.keys().any(|id| older::place(id.name.as_str()) == *place);
+            wanted.directories.retain(has);
+        }
         Ok(wanted)
+    }
+
+    /// Whether everything is installed into one tree.
+    pub fn is_shared(&self) -> bool {
+        opencode::Era::known(&self.opencode).is_shared()
+    }
+
+    /// The user's configuration, with the model at `model`.
+    pub fn configuration(&self, model: &str) -> Result<String, Box<dyn Error>> {
+        let mut config = desk::configuration(model, self.sdk()?, &self.plugins());
+        if self.is_shared() {
+            // Else a title is asked of a service of OpenCode's own (1.0.152, 1.1.65).
+            config["small_model"] = json!(MODEL);
+        }
+        Ok(config.to_string())
     }
 
     /// A model that says [`ANSWER`] as this version needs it.
@@ -90,6 +135,8 @@ pub struct Stock {
     home: tempfile::TempDir,
     binary: PathBuf,
     wanted: Wanted,
+    /// Where an OpenCode of one tree finds packages.
+    mirror: Option<RecordRegistry>,
     _llm: ScriptedLlm,
     _runtime: Runtime,
 }
@@ -102,12 +149,14 @@ impl Stock {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let entered = runtime.enter();
         let llm = ScriptedLlm::serve(TcpListener::bind("127.0.0.1:0")?, wanted.script())?;
+        let mirror = if wanted.is_shared() { Some(runtime.block_on(older::mirror())?) } else { None };
         drop(entered);
         let config = home.path().join(".config/opencode");
         fs::create_dir_all(&config)?;
-        let text = desk::configuration(&llm.url(), wanted.sdk()?, &wanted.plugins());
-        fs::write(config.join("opencode.json"), text.to_string())?;
-        Ok(Self { home, binary: binary()?, wanted, _llm: llm, _runtime: runtime })
+        fs::write(config.join("opencode.json"), wanted.configuration(&llm.url())?)?;
+        let binary = binary()?;
+        older::furnish(home.path(), &binary, &wanted.opencode)?;
+        Ok(Self { home, binary, wanted, mirror, _llm: llm, _runtime: runtime })
     }
 
     /// Makes a directory below HOME.
@@ -129,7 +178,7 @@ impl Stock {
     pub fn populate(&self) -> Result<Duration, Box<dyn Error>> {
         let start = Instant::now();
         let project = self.directory("project")?;
-        let server = Server::start(self.command(&project))?;
+        let server = Server::start(self.command(&project), &self.wanted.opencode)?;
         let answer = server.converse(&project);
         self.wait_for(&self.wanted.directories, MOST)?;
         let elapsed = start.elapsed();
@@ -139,11 +188,21 @@ impl Stock {
 
     /// Has everything installed that a session in each of `projects` wants, the projects' own `.opencode` too.
     pub fn install(&self, projects: &[&Path]) -> Result<(), Box<dyn Error>> {
-        let server = Server::start(self.command(self.home.path()))?;
+        let server = Server::start(self.command(self.home.path()), &self.wanted.opencode)?;
         let mut directories = self.wanted.directories.clone();
         for project in projects {
             server.converse(project).join().map_err(|_| "the conversation ended abnormally")??;
             directories.push(project.join(".opencode"));
+        }
+        if self.wanted.is_shared() {
+            // Which directories it installs into differs by version, and nobody is told when it has: whatever a second start still
+            // finds to do, it has done then.
+            thread::sleep(BACKGROUND);
+            drop(server);
+            for project in projects {
+                self.run(project)?;
+            }
+            return Ok(());
         }
         directories.retain(|path| self.home.path().join(path).exists());
         self.wait_for(&directories, MOST)?;
@@ -191,6 +250,9 @@ impl Stock {
         {
             command.env("npm_config_userconfig", npmrc);
         }
+        if let Some(mirror) = &self.mirror {
+            command.env(older::REGISTRY, mirror.url(&older::base()));
+        }
         command
     }
 
@@ -223,6 +285,9 @@ fn binary() -> Result<PathBuf, Box<dyn Error>> {
 
 /// npm writes both lock files last.
 fn is_whole(directory: &Path) -> bool {
+    if directory.ends_with("package.json") {
+        return directory.exists();
+    }
     let parses = |name: &str| {
         let text = fs::read(directory.join(name)).unwrap_or_default();
         serde_json::from_slice::<Value>(&text).is_ok()
@@ -234,16 +299,18 @@ fn is_whole(directory: &Path) -> bool {
 struct Server {
     child: Child,
     port: u16,
+    /// What a session is asked for with.
+    session: Value,
 }
 
 /// What a conversation ends with.
 type Conversation = thread::JoinHandle<Result<(), String>>;
 
 impl Server {
-    fn start(mut command: Command) -> Result<Self, Box<dyn Error>> {
+    fn start(mut command: Command, version: &Version) -> Result<Self, Box<dyn Error>> {
         let command = command.args(["serve", "--hostname", "127.0.0.1", "--port", "0"]);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        let mut server = Self { child, port: 0 };
+        let mut server = Self { child, port: 0, session: opencode::session(Some(version)) };
         let stdout = server.child.stdout.take().ok_or("no pipe")?;
         let (said, lines) = mpsc::channel();
         thread::spawn(move || {
@@ -253,7 +320,7 @@ impl Server {
             }
         });
         while let Ok(line) = lines.recv_timeout(MOST) {
-            if let Some((_, address)) = line.split_once(builder::opencode::LISTENING) {
+            if let Some((_, address)) = line.split_once(opencode::LISTENING) {
                 server.port = address.rsplit(':').next().unwrap_or_default().trim().parse()?;
                 return Ok(server);
             }
@@ -264,6 +331,7 @@ impl Server {
     /// A session in `directory` and a message in it, on a thread of their own: what installing waits for is not the answer.
     fn converse(&self, directory: &Path) -> Conversation {
         let (port, query) = (self.port, format!("?directory={}", directory.display()));
+        let wanted = self.session.clone();
         thread::spawn(move || {
             let post = |path: String, body: Value| {
                 let stream = TcpStream::connect(("127.0.0.1", port)).map_err(|error| error.to_string())?;
@@ -271,7 +339,7 @@ impl Server {
                     http::post(stream, &path, &body.to_string(), MOST).map_err(|error| error.to_string())?;
                 serde_json::from_slice::<Value>(&body).map_err(|error| error.to_string())
             };
-            let session = post(format!("/session{query}"), json!({}))?;
+            let session = post(format!("/session{query}"), wanted)?;
             let id = session["id"].as_str().ok_or("a session without an id")?;
             let (provider, model) = MODEL.split_once('/').unwrap_or_default();
             let message = json!({

@@ -27,6 +27,9 @@ pub struct Args {
     /// So many of the newest versions.
     #[arg(long, value_name = "NUMBER", conflicts_with = "version", default_value = "10")]
     newest: usize,
+    /// All from this version on instead, the oldest first; no prereleases.
+    #[arg(long, value_name = "VERSION", conflicts_with_all = ["version", "newest"])]
+    since: Option<Version>,
     /// Verify with this kind of network only: none, dropped, silent; may be repeated. Default: with each of them.
     #[arg(long, value_name = "KIND", value_parser = Outside::from_str)]
     network: Vec<Outside>,
@@ -85,13 +88,18 @@ pub async fn run(args: Args, place: &Workplace) -> Result<ExitCode, Failure> {
         true => {
             let releases = Releases::of(&wishes.manifest, &trials.registry, &trials.vendor);
             let parts = Parts { systems: [system].into(), variants: Default::default() };
-            let found = releases.versions(&parts, args.newest).await;
-            found
-                .map_err(builder::update::Error::from)
-                .map_err(builder::Error::from)?
-                .into_iter()
-                .map(|one| one.version)
-                .collect()
+            let most = if args.since.is_some() { usize::MAX } else { args.newest };
+            let found = releases.versions(&parts, most).await;
+            let found = found.map_err(builder::update::Error::from).map_err(builder::Error::from)?;
+            let newest = found.into_iter().map(|one| one.version);
+            match &args.since {
+                None => newest.collect(),
+                Some(first) => {
+                    let mut all: Vec<Version> = newest.filter(|version| version >= first).collect();
+                    all.sort();
+                    all
+                }
+            }
         }
     };
     let format = if args.json { Format::Json } else { args.format };

@@ -22,6 +22,7 @@ mod doctor;
 mod downloads;
 mod environment;
 mod era_a;
+mod eras;
 mod files;
 mod firewall;
 mod github;
@@ -100,6 +101,7 @@ const MODULES: &[(&str, &[Case])] = &[
     ("downloads", downloads::CASES),
     ("environment", environment::CASES),
     ("era_a", era_a::CASES),
+    ("eras", eras::CASES),
     ("files", files::CASES),
     ("firewall", firewall::CASES),
     ("github", github::CASES),

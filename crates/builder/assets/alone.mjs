@@ -29,6 +29,26 @@ function changed(words, env) {
   if (isOn(ABOUT.noUpdate) && ABOUT.installed.includes(asked)) return { words: ["true"], env }
 }
 
+// A configuration's plugins took the place of those of the one before it (before 1.0.142), and so would ours of the
+// user's. Nothing is added there: what ours is for is done when OpenCode reads the configuration that it is in, in every
+// directory anew.
+try {
+  const [content, ...others] = ABOUT.carriers
+  const ours = (process.env.OPENCODE_CACHE_SET ?? "").split(":")
+  for (const name of others) if (ours.includes(name)) delete process.env[name]
+  const text = ABOUT.carriers.length > 0 ? process.env[content] : undefined
+  const parse = JSON.parse
+  if (text !== undefined) {
+    JSON.parse = function (given) {
+      if (given !== text) return parse.apply(this, arguments)
+      try {
+        createRequire(import.meta.url)("./restore.mjs")
+      } catch {}
+      return ours.includes(content) ? {} : parse.apply(this, arguments)
+    }
+  }
+} catch {}
+
 try {
   const ask = globalThis.fetch
   const fetch = function fetch(input) {

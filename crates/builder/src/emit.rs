@@ -123,6 +123,13 @@ impl Error {
 
 /// Fills `root`, in which the trees lie already, with everything else.
 pub fn complete(root: &Path, parts: &Parts<'_>) -> Result<(), Error> {
+    let read =
+        |source| Error::Io { verb: "take the catalogue of models out of", path: parts.binary.into(), source };
+    let own = match parts.catalogue {
+        Some(_) => None,
+        None => catalogue::own(parts.binary, &parts.lock.opencode).map_err(read)?,
+    };
+    let parts = &Parts { catalogue: parts.catalogue.or(own.as_deref()), ..*parts };
     write(root, layout::WRAPPER, parts.wrapper, 0o555)?;
     write(root, layout::NPMRC, opencode::npmrc(parts.profile).as_bytes(), 0o444)?;
     write(root, layout::RESTORE, parts.restore.plugin.as_bytes(), 0o444)?;

@@ -15,8 +15,8 @@ use lock::{ExerciseKind, Version};
 use sandbox::{Bind, Child, Command, Sandbox, Spec};
 use serde_json::Value;
 
-use crate::client;
 use crate::opencode::{self, LISTENING};
+use crate::{catalogue, client};
 
 /// HOME inside.
 pub const HOME: &str = "/home/user";
@@ -73,6 +73,14 @@ pub enum Error {
         /// What happened.
         reason: String,
     },
+    /// The catalogue inside of a version that does not find it cannot be had.
+    #[error("take the catalogue of models out of {}", path.display())]
+    Catalogue {
+        /// The binary.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// A background thread ended abnormally.
     #[error("run OpenCode: a worker ended abnormally")]
     Worker,
@@ -86,6 +94,7 @@ impl Error {
             Self::Server { .. } => "opencode-server",
             Self::Client(_) => "opencode-answer",
             Self::Outlet { .. } => "downloads-proxy",
+            Self::Catalogue { .. } => "catalogue-inside",
             Self::Worker => "bug-worker",
         }
     }
@@ -120,6 +129,12 @@ impl Stage {
         drop(stage.take_dns());
         stage.opencode = Some(opencode.clone());
         stage.furnish(opencode)?;
+        let (path, version) = (binary.to_owned(), opencode.clone());
+        let own = tokio::task::spawn_blocking(move || catalogue::own(&path, &version));
+        let read = |source| Error::Catalogue { path: binary.into(), source };
+        if let Some(own) = own.await.map_err(|_| Error::Worker)?.map_err(read)? {
+            stage.sandbox.write(opencode::CATALOGUE_FILE, &own)?;
+        }
         Ok(stage)
     }
 

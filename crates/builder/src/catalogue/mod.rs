@@ -7,9 +7,11 @@ use serde_json::Value;
 
 mod ask;
 mod beside;
+mod own;
 
 pub use ask::{Found, ask};
 pub use beside::{Change, Error, change, keep, path, provide};
+pub use own::own;
 
 /// The largest catalogue, in bytes: some twenty times that of autumn 2026.
 pub const MAX_BYTES: u64 = 64 << 20;

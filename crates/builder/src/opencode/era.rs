@@ -140,6 +140,15 @@ pub fn minds_no_catalogue(version: &Version) -> bool {
     version.numbers() >= (1, 0, 162)
 }
 
+/// Whether a version does not find the catalogue inside of it, and asks the host of catalogues whatever it was told where its cache has
+/// none: 1.1.27, 1.1.31 and 1.1.34 ask for a function `data` first, which is a text in them. (1.1.16 and 1.1.53 do not ask.)
+pub fn hides_catalogue(version: &Version) -> bool {
+    ((1, 1, 27)..(1, 1, 53)).contains(&version.numbers())
+}
+
+/// By what that catalogue is found: what stands before it, and the beginning of its text (1.1.27 to 1.1.34).
+pub const HIDDEN_CATALOGUE: [&str; 2] = ["if (typeof data === \"function\") {", " = await '"];
+
 /// Whether the interface sends the prompt that it is started with: 1.1.65 does, 1.0.61 and 1.0.152 wait for Enter.
 pub fn sends_prompt(version: &Version) -> bool {
     Era::known(version) > Era::A
@@ -208,6 +217,15 @@ const HOW_INSTALLED: [&str; 6] = [
     "brew list --formula anomalyco/tap/opencode",
 ];
 
+/// The variables through which the wrapper may name a configuration with the restore plugin, the one with a configuration as text first.
+const CARRIERS: [&str; 3] = ["OPENCODE_CONFIG_CONTENT", "OPENCODE_CONFIG", "OPENCODE_CONFIG_DIR"];
+
+/// Whether the plugins of a configuration take the place of those of the ones before it: 1.0.61 and 1.0.98 merge what is no list, 1.0.142
+/// adds them.
+fn replaces_plugins(version: &Version) -> bool {
+    version.numbers() < (1, 0, 142)
+}
+
 /// The module that is loaded before an OpenCode of one tree, so that it asks nobody; `None` for later ones, which need none.
 pub fn alone(version: &Version) -> Option<String> {
     if !Era::known(version).is_shared() {
@@ -222,6 +240,7 @@ pub fn alone(version: &Version) -> Option<String> {
         "registryVariable": BUN_REGISTRY,
         "nobody": NOBODY,
         "installed": HOW_INSTALLED,
+        "carriers": if replaces_plugins(version) { &CARRIERS[..] } else { &[] },
     });
     Some(format!("const ABOUT = {about:#}\n\n{}", include_str!("../../assets/alone.mjs")))
 }
@@ -280,6 +299,8 @@ mod tests {
         assert_eq!(cache_version(&version("1.3.2")), Some("21"));
         assert_eq!(cache_version(&version("1.0.152")), Some("14"));
         assert_eq!(cache_version(&version("1.0.61")), Some("9"));
+        let hides = ["1.1.16", "1.1.27", "1.1.34", "1.1.53"].map(|text| hides_catalogue(&version(text)));
+        assert_eq!(hides, [false, true, true, false]);
         assert!(own_plugins(&version("1.3.2")).is_empty() && own_plugins(&version("1.18.0")).is_empty());
     }
 }
