@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lock::{Download, Exercise, ExerciseKind, ExerciseName, Lock, Pin, System, Version};
+use lock::{Download, Exercise, ExerciseKind, ExerciseName, Lock, PackageId, Pin, System, Version};
 use replay::proxy::ProxyFacts;
 use replay::registry::{
     BasePath, PackumentView, RegistryView, ReplayFacts, ReplayRegistry, TarballFile, VersionView,
@@ -20,7 +20,7 @@ use crate::downloads::{self, Outlet};
 use crate::progress::{Event, Progress, timed};
 use crate::settle::TreeKind;
 use crate::stage::Stage;
-use crate::{emit, exercise, fills, layout, opencode, parallel, settle, shared, stage};
+use crate::{cut, emit, exercise, fills, layout, opencode, parallel, settle, shared, stage};
 
 /// Why a capture failed.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +78,16 @@ pub enum Error {
         /// The cause.
         source: settle::Error,
     },
+    /// A package lacks something that its tarball has, each time.
+    #[error("settle {name}: {package} was left without {}", path.display())]
+    Cut {
+        /// The exercise.
+        name: ExerciseName,
+        /// The package.
+        package: PackageId,
+        /// Where in the tree that should be.
+        path: PathBuf,
+    },
     /// The file system said no.
     #[error("create {}", path.display())]
     Io {
@@ -101,7 +111,7 @@ impl Error {
             Self::Resolved { .. } => "replay-resolved-otherwise",
             Self::HostSpecific { .. } => "tree-host-specific",
             Self::Settle { source: settle::Error::Tree(error), .. } => error.code(),
-            Self::Settle { .. } => "tree-not-whole",
+            Self::Settle { .. } | Self::Cut { .. } => "tree-not-whole",
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => "disk-full",
             Self::Io { .. } => "output-write",
             Self::Worker => "bug-worker",
@@ -120,11 +130,17 @@ impl Error {
                 "the lock does not fit its OpenCode any more: run `opencode-cache lock --refresh`".into(),
             ),
             Self::Unreadable { .. } => Some("run `opencode-cache fetch`".into()),
+            Self::Cut { .. } => Some(
+                "run it again when this machine is less busy: OpenCode was ended while it installed".into(),
+            ),
             Self::Settle { source: settle::Error::Tree(error), .. } => error.hint(),
             _ => None,
         }
     }
 }
+
+/// How often an exercise is performed at most, where it leaves a package cut.
+const TRIES: usize = 3;
 
 /// What a capture works with.
 #[derive(Clone)]
@@ -158,8 +174,8 @@ impl Capture {
             let (capture, output, permits) = (self.clone(), output.to_path_buf(), permits.clone());
             running.spawn(async move {
                 let _permit = permits.acquire_owned().await;
-                timed(&*capture.progress, "replay what shares a tree", capture.together(together, &output))
-                    .await
+                let replayed = capture.uncut(|| capture.together(&together, &output));
+                timed(&*capture.progress, "replay what shares a tree", replayed).await
             });
         }
         for (name, exercise) in alone {
@@ -167,13 +183,30 @@ impl Capture {
             running.spawn(async move {
                 let _permit = permits.acquire_owned().await;
                 let what = format!("replay {name}");
-                timed(&*capture.progress, &what, capture.one(&name, &exercise, &output)).await
+                let replayed = capture.uncut(|| capture.one(&name, &exercise, &output));
+                timed(&*capture.progress, &what, replayed).await
             });
         }
         while let Some(done) = running.join_next().await {
             done.map_err(|_| Error::Worker)??;
         }
         Ok(())
+    }
+
+    /// Performs something again, from the beginning, where it left a package cut.
+    async fn uncut<F: Future<Output = Result<(), Error>>>(
+        &self,
+        perform: impl Fn() -> F,
+    ) -> Result<(), Error> {
+        for _ in 1..TRIES {
+            match perform().await {
+                Err(error @ Error::Cut { .. }) => {
+                    self.progress.event(Event::Note(&format!("{error}; again")))
+                }
+                done => return done,
+            }
+        }
+        perform().await
     }
 
     async fn one(&self, name: &ExerciseName, exercise: &Exercise, output: &Path) -> Result<(), Error> {
@@ -208,6 +241,7 @@ impl Capture {
         let capture = self.clone();
         let settled = tokio::task::spawn_blocking(move || {
             let raw = stage.sandbox().outside(&directory);
+            capture.not_cut(&name, &raw)?;
             let home = stage.sandbox().inside(stage::HOME);
             let version = &capture.lock.opencode;
             settle_one(version, &name, &exercise, &raw, &output, &[home.display().to_string(), url])
@@ -216,7 +250,7 @@ impl Capture {
     }
 
     /// Performs the exercises that fill one tree, one after the other in one OpenCode: their registry knows what any of them resolved.
-    async fn together(&self, exercises: Vec<(ExerciseName, Exercise)>, output: &Path) -> Result<(), Error> {
+    async fn together(&self, exercises: &[(ExerciseName, Exercise)], output: &Path) -> Result<(), Error> {
         let Some((name, _)) = exercises.first().cloned() else { return Ok(()) };
         let failed = |source: exercise::Error| Error::Exercise { name: name.clone(), source };
         let base = BasePath::escaped(layout::SHARED).map_err(|_| Error::Worker)?;
@@ -225,7 +259,7 @@ impl Capture {
             .map_err(|error| failed(error.into()))?;
         let listener = stage.take_listener().ok_or(Error::Worker)?;
         let mut view = RegistryView::default();
-        for (name, exercise) in &exercises {
+        for (name, exercise) in exercises {
             let RegistryView { packages, absent } = self.view(name, exercise);
             view.absent.extend(absent);
             for (package, packument) in packages {
@@ -244,9 +278,11 @@ impl Capture {
         let others = downloads::without_catalogue(outlet.close().await, &self.lock.opencode);
         judge(&name, registry.shutdown().await, others)?;
         outcome.map_err(failed)?;
+        let (capture, exercises) = (self.clone(), exercises.to_vec());
         let (version, output) = (self.lock.opencode.clone(), output.to_path_buf());
         let settled = tokio::task::spawn_blocking(move || {
             let raw = stage.sandbox().outside(stage::CACHE_DIR);
+            capture.not_cut(&name, &raw)?;
             let home = stage.sandbox().inside(stage::HOME).display().to_string();
             settle_together(&version, &exercises, &raw, &output.join(layout::SHARED), &[home, url])
         });
@@ -271,13 +307,31 @@ impl Capture {
         compare(name, &exercise.fills, &left.fills)?;
         compare(name, &exercise.packages, &left.resolved)?;
         let needles = [stage.sandbox().inside(stage::HOME).display().to_string(), registry];
-        for (_, fill) in fills::placed(&self.lock).into_iter().filter(|(owner, _)| *owner == name) {
+        let placed: Vec<_> = fills::placed(&self.lock)
+            .into_iter()
+            .filter(|(owner, _)| *owner == name)
+            .map(|(_, fill)| fill)
+            .collect();
+        for tree in placed.iter().filter(|fill| fills::is_tree(fill)) {
+            self.not_cut(name, &fills::raw(stage, tree))?;
+        }
+        for fill in placed {
             let to = output.join(fill.to_string());
             fills::make_parent(&to).map_err(|source| Error::Io { path: to.clone(), source })?;
             fills::settle(&fills::raw(stage, fill), &to, fill).map_err(settle)?;
             nothing_of_this_machine(name, &to, &needles)?;
         }
         Ok(())
+    }
+
+    /// What an exercise left at `raw` has all files of its packages.
+    fn not_cut(&self, name: &ExerciseName, raw: &Path) -> Result<(), Error> {
+        let found = cut::find(raw, &self.lock, &self.vendor)
+            .map_err(|source| Error::Settle { name: name.clone(), source })?;
+        match found {
+            None => Ok(()),
+            Some(cut::Cut { package, path }) => Err(Error::Cut { name: name.clone(), package, path }),
+        }
     }
 
     /// What this exercise's registry answers: its own packages and nothing else.
@@ -340,7 +394,6 @@ fn settle_together(
         let found = settle::needed(to, &exercise.kind).map_err(|error| failed(name, error))?;
         compare(name, &exercise.packages, &found)?;
     }
-    none_is_cut(first, to)?;
     nothing_of_this_machine(first, to, needles)
 }
 
@@ -366,19 +419,7 @@ fn settle_one(
     let change = |name: &str, text: &str| shared::changed(version, &[], registry, name, text);
     settle::settle_changed(raw, &to, kind, &change).map_err(settle)?;
     compare(name, &exercise.packages, &settle::resolved(&to).map_err(settle)?)?;
-    none_is_cut(name, &to)?;
     nothing_of_this_machine(name, &to, needles)
-}
-
-/// Each package has its manifest. On a machine with a load of 15 a package was left with the first 118 of its 840 files, while both of npm's
-/// lock files said that it was there (1.18.18).
-fn none_is_cut(name: &ExerciseName, tree: &Path) -> Result<(), Error> {
-    let failed = |source| Error::Settle { name: name.clone(), source };
-    for package in settle::installed(tree).map_err(failed)? {
-        let path = tree.join(&package.path).join("package.json");
-        path.symlink_metadata().map_err(|source| failed(settle::Error::Unreadable { path, source }))?;
-    }
-    Ok(())
 }
 
 /// No file may hold what differs between machines.

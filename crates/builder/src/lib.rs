@@ -20,6 +20,7 @@ pub mod config;
 pub mod contents;
 mod count;
 pub mod currency;
+mod cut;
 pub mod debian;
 pub mod derivation;
 pub mod difference;

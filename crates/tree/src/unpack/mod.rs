@@ -25,6 +25,7 @@ mod refusal;
 mod tgz;
 mod zip;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 use std::io::{Read, Seek, Write};
@@ -175,6 +176,23 @@ pub fn read(
         Ok(())
     })?;
     Ok(content)
+}
+
+/// The size in bytes of each regular file of the archive, by its path: what [`tree`] would make of it. The last of several files of one name
+/// counts, as it does for those who unpack.
+///
+/// # Errors
+/// [`Error::Archive`] for a refused entry, [`Error::BrokenArchive`].
+pub fn sizes(reader: impl Read + Seek, format: Format, limits: &Limits) -> Result<BTreeMap<PathBuf, u64>> {
+    let mut buffer = vec![0; BUFFER];
+    let mut sizes = BTreeMap::new();
+    walk(reader, format, limits, &mut |account, member, content| {
+        if matches!(member.kind, MemberKind::File { .. }) {
+            sizes.insert(member.path, pump(account, content, &mut buffer, &mut |_| Ok(()))?);
+        }
+        Ok(())
+    })?;
+    Ok(sizes)
 }
 
 fn walk(reader: impl Read + Seek, format: Format, limits: &Limits, each: &mut Each<'_>) -> Result<()> {
