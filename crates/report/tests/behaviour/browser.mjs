@@ -10,7 +10,7 @@ const [chromium, ...pages] = process.argv.slice(2);
 const home = mkdtempSync(join(tmpdir(), "page-"));
 const browser = spawn(chromium, ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync", `--user-data-dir=${home}`, "--remote-debugging-pipe", "about:blank"],
-  { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+  { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"], detached: true });
 const waiting = new Map();
 const heard = [];
 let number = 0, session, held = "";
@@ -199,10 +199,20 @@ try {
   wrong.push(String(error.stack ?? error));
 } finally {
   clearTimeout(late);
-  browser.kill("SIGKILL");
-  await new Promise((done) => browser.once("exit", done));
-  // Its helpers may write for a moment longer; each wait is longer than the one before.
-  rmSync(home, { recursive: true, force: true, maxRetries: 20 });
+  const ended = new Promise((done) => browser.once("exit", done));
+  // With its helpers, which are in its process group.
+  process.kill(-browser.pid, "SIGKILL");
+  await ended;
+  // Those that are in none may write for a moment longer. `maxRetries` does not look into a directory again that something came into meanwhile.
+  for (let tries = 100; ; tries--) {
+    try {
+      rmSync(home, { recursive: true, force: true });
+      break;
+    } catch (error) {
+      if (error.code !== "ENOTEMPTY" || tries === 0) throw error;
+      await new Promise((done) => setTimeout(done, 100));
+    }
+  }
 }
 for (const one of wrong) console.error(one);
 process.exit(wrong.length ? 1 : 0);
