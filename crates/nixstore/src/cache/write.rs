@@ -1,5 +1,6 @@
 //! Writing paths into a cache: several at once, each in one pass, what is there and right kept.
 
+use std::cmp::Reverse;
 use std::fs::File;
 use std::io::{Read, Write as _};
 use std::path::{Path, PathBuf};
@@ -83,13 +84,13 @@ impl Cache {
     /// stays, and is whole.
     pub fn add(&self, items: &[Item], key: Option<&SecretKey>, threads: usize) -> Result<Vec<Added>> {
         let _writing = self.write()?;
-        let mut sized = Vec::with_capacity(items.len());
+        let mut measured = Vec::with_capacity(items.len());
         for (number, item) in items.iter().enumerate() {
-            sized.push((nar_length(&item.content)?, number));
+            measured.push(Measured::of(number, &item.content)?);
         }
         // The largest first: nothing waits for it at the end.
-        sized.sort_unstable_by(|a, b| b.cmp(a));
-        let (large, small) = sized.split_at(sized.partition_point(|(size, _)| *size >= LARGE));
+        measured.sort_unstable_by_key(|one| Reverse((one.size, one.number)));
+        let (large, small) = measured.split_at(measured.partition_point(|one| one.size >= LARGE));
         let work = Work {
             cache: self,
             items,
@@ -115,7 +116,13 @@ impl Cache {
         Ok(work.done.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect())
     }
 
-    fn add_one(&self, item: &Item, key: Option<&SecretKey>, threads: u32) -> Result<Added> {
+    fn add_one(
+        &self,
+        item: &Item,
+        measured: &Measured,
+        key: Option<&SecretKey>,
+        threads: u32,
+    ) -> Result<Added> {
         let is_signed = |info: &NarInfo| {
             let public = key.map(SecretKey::public);
             public.is_none_or(|public| {
@@ -125,7 +132,7 @@ impl Cache {
         let (mut info, written) = match self.told(&item.path).filter(|info| self.is_right(item, info)) {
             Some(info) if is_signed(&info) => return Ok(Added { info, written: false }),
             Some(info) => (info, false),
-            None => (self.write_nar(item, threads)?, true),
+            None => (self.write_nar(item, measured, threads)?, true),
         };
         if let Some(key) = key.filter(|_| !is_signed(&info)) {
             info.signatures.push(key.sign(&info.fingerprint()));
@@ -142,18 +149,18 @@ impl Cache {
         is_of_item && self.check_nar(info).is_empty() && self.check_address(info).is_empty()
     }
 
-    fn write_nar(&self, item: &Item, threads: u32) -> Result<NarInfo> {
+    fn write_nar(&self, item: &Item, measured: &Measured, threads: u32) -> Result<NarInfo> {
         let source = item.content.place();
         // What it will be called is known at the end.
         let place = self.root.join(NARS).join(item.path.digest());
         let aside = Aside::beside(&place)?;
         let wrong = || Error::Content { path: source.to_path_buf(), wanted: item.path.clone() };
-        let size = nar_length(&item.content)?;
-        let encoder = pack(Hashed::new(aside), size, threads).at("write", &place)?;
+        let encoder = pack(Hashed::new(aside), measured.size, threads).at("write", &place)?;
         let mut nar = Hashed::new(encoder);
-        match &item.content {
-            Content::Tree(path) => tree::nar::write(path, &mut nar)?,
-            Content::File { path, size, hash } => {
+        match (&item.content, &measured.tree) {
+            (Content::Tree(_), Some(tree)) => tree::nar::write_tree(tree, &mut nar)?,
+            (Content::Tree(path), None) => tree::nar::write(path, &mut nar)?,
+            (Content::File { path, size, hash }, _) => {
                 let hasher = Hasher::new(hash.algorithm()).ok_or_else(wrong)?;
                 let mut file = Known { file: tree::open_file(path)?, hasher };
                 tree::nar::write_plain(&mut file, *size, path, &mut nar)?;
@@ -189,11 +196,25 @@ impl Cache {
     }
 }
 
-fn nar_length(content: &Content) -> Result<u64> {
-    Ok(match content {
-        Content::Tree(path) => tree::nar::length(&tree::scan(path)?),
-        Content::File { size, .. } => tree::nar::plain_length(*size),
-    })
+/// An item, by its place in the list, and how large its NAR is.
+struct Measured {
+    number: usize,
+    /// In bytes.
+    size: u64,
+    /// What was found out for that: looking at some thousand files takes as long as packing ten megabytes.
+    tree: Option<tree::Tree>,
+}
+
+impl Measured {
+    fn of(number: usize, content: &Content) -> Result<Self> {
+        Ok(match content {
+            Content::Tree(path) => {
+                let tree = tree::scan(path)?;
+                Self { number, size: tree::nar::length(&tree), tree: Some(tree) }
+            }
+            Content::File { size, .. } => Self { number, size: tree::nar::plain_length(*size), tree: None },
+        })
+    }
 }
 
 /// A file whose bytes are hashed while they are read.
@@ -222,13 +243,15 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// Does one after another of those that nobody has begun, until one fails anywhere.
-    fn run(&self, sized: &[(u64, usize)], next: &AtomicUsize, threads: u32) {
-        while let Some((_, number)) = sized.get(next.fetch_add(1, Ordering::Relaxed)) {
+    fn run(&self, all: &[Measured], next: &AtomicUsize, threads: u32) {
+        while let Some(measured) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
             if self.is_over.load(Ordering::Relaxed) {
                 return;
             }
-            match self.cache.add_one(&self.items[*number], self.key, threads) {
-                Ok(added) => self.done.lock().unwrap_or_else(PoisonError::into_inner)[*number] = Some(added),
+            match self.cache.add_one(&self.items[measured.number], measured, self.key, threads) {
+                Ok(added) => {
+                    self.done.lock().unwrap_or_else(PoisonError::into_inner)[measured.number] = Some(added);
+                }
                 Err(error) => {
                     self.is_over.store(true, Ordering::Relaxed);
                     self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
